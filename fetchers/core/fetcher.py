@@ -1,0 +1,224 @@
+"""What a fetcher is: a class that declares its settings and streams, and yields pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as _PydanticField
+
+if TYPE_CHECKING:
+    from fetchers.core.clean import Field
+    from fetchers.core.http import Page, Session
+
+Partition = Mapping[str, str]
+
+
+class Label(NamedTuple):
+    """A text that people see, in both languages."""
+
+    fa: str
+    en: str
+
+    def __call__(self, locale: str) -> str:
+        """The text for a locale; Persian unless English is asked for."""
+        return self.en if locale.startswith("en") else self.fa
+
+
+def Setting(  # noqa: N802 - reads like pydantic's Field, which it wraps
+    default: Any = ...,
+    *,
+    title: Label,
+    help: Label | None = None,  # noqa: A002 - the word that authors expect
+    env: str | None = None,
+    seed_env: str | None = None,
+    filled_from: str | None = None,
+    placeholder: str | None = None,
+    advanced: bool = False,
+    **limits: Any,
+) -> Any:
+    """Declare one setting of a fetcher.
+
+    env: environment variable that wins over the form while it is set.
+    seed_env: environment variable that gives the row its value at the first start only.
+    filled_from: not on the form; the panel fills it from its own list ("campuses").
+    placeholder, advanced: how the form shows it. limits: as pydantic's Field (ge, le, pattern, max_length …).
+    """
+    extra = {
+        "title_fa": title.fa,
+        "title_en": title.en,
+        "help_fa": help.fa if help else None,
+        "help_en": help.en if help else None,
+        "env": env,
+        "seed_env": seed_env,
+        "filled_from": filled_from,
+        "placeholder": placeholder,
+        "advanced": advanced,
+    }
+    if default is list:
+        return _PydanticField(default_factory=list, title=title.en, json_schema_extra=extra, **limits)
+    return _PydanticField(default, title=title.en, json_schema_extra=extra, **limits)
+
+
+class HttpSettings(BaseModel):
+    """What every fetcher over HTTP can be told; a fetcher's own Settings extend it."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=False)
+
+    connections: int = Setting(
+        4,
+        title=Label("اتصال‌های هم‌زمان", "Connections at once"),
+        help=Label(
+            "درگاه در روزهای ثبت‌نام هم کار می‌کند؛ عدد کوچک، ادب است.",
+            "The gateway also serves registration day; a small number is a courtesy.",
+        ),
+        ge=1,
+        le=16,
+        advanced=True,
+    )
+    requests_per_second: float = Setting(
+        4.0,
+        title=Label("درخواست در ثانیه", "Requests per second"),
+        help=Label("صفر یعنی بی‌محدودیت.", "Zero means no limit."),
+        ge=0,
+        le=1000,
+        advanced=True,
+    )
+    connect_timeout: float = Setting(
+        10.0, title=Label("مهلت اتصال (ثانیه)", "Connect deadline (seconds)"), gt=0, le=300, advanced=True
+    )
+    silence_timeout: float = Setting(
+        60.0, title=Label("مهلت سکوت (ثانیه)", "Silence deadline (seconds)"), gt=0, le=3600, advanced=True
+    )
+    request_timeout: float = Setting(
+        300.0, title=Label("مهلت یک درخواست (ثانیه)", "One request (seconds)"), gt=0, le=7200, advanced=True
+    )
+    retry_budget: float = Setting(
+        600.0,
+        title=Label("زمان تلاش دوباره برای هر بخش (ثانیه)", "Time for repeating, per part (seconds)"),
+        ge=0,
+        le=7200,
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
+class LatestTable:
+    """A second table with one row per person: the row of the newest part that has them (DESIGN.md part 7).
+
+    rank: columns compared in turn, each descending for `newest` and true-first for `prefer_equal`.
+    """
+
+    table: str
+    key: str  # column that names the person
+    newest: str  # column whose greatest value wins, values above `ceiling(today)` last
+    prefer_equal: tuple[str, str]  # ties: rows where these two columns agree first, then by the first of them
+    label: Label
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A named kind of record, and where it lands."""
+
+    name: str
+    table: str
+    label: Label
+    primary_key: tuple[str, ...]
+    fields: Mapping[str, Field]
+    partition_columns: Mapping[str, str]  # key column -> name in the partition: {"codePardis": "campus"}
+    partitions: str | None  # name of the method that plans the parts; None: one whole
+    method: str  # name of the method that yields pages
+    required: tuple[str, ...]  # fields without which a record cannot be kept
+    latest: LatestTable | None = None
+    search: tuple[str, ...] = ()  # columns that the panel's search looks into
+    summary: tuple[str, ...] = ()  # columns that lists show first
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column of the table in order: what was asked for, then upstream's own."""
+        asked = tuple(column for column in self.partition_columns if column not in self.fields)
+        return asked + tuple(self.fields)
+
+
+def stream(
+    *,
+    table: str,
+    label: Label,
+    primary_key: tuple[str, ...],
+    fields: Mapping[str, Field],
+    partitions: str | None = None,
+    partition_columns: Mapping[str, str] | None = None,
+    required: tuple[str, ...] | None = None,
+    latest: LatestTable | None = None,
+    search: tuple[str, ...] = (),
+    summary: tuple[str, ...] = (),
+) -> Callable[[Callable[..., Iterator[Page]]], Callable[..., Iterator[Page]]]:
+    """Mark a method of a Fetcher as a stream: it yields the pages of one partition."""
+
+    def mark(method: Callable[..., Iterator[Page]]) -> Callable[..., Iterator[Page]]:
+        asked = dict(partition_columns or {})
+        method.stream = Stream(  # type: ignore[attr-defined]
+            name=method.__name__,
+            table=table,
+            label=label,
+            primary_key=primary_key,
+            fields=fields,
+            partition_columns=asked,
+            partitions=partitions,
+            method=method.__name__,
+            required=required or tuple(column for column in primary_key if column not in asked),
+            latest=latest,
+            search=search,
+            summary=summary,
+        )
+        return method
+
+    return mark
+
+
+class Fetcher:
+    """The one file that knows one kind of upstream. Subclass, declare, yield pages.
+
+    A stream's method may call `self.settings`, `self.pages`, `self.get_json` and `self.log`.
+    """
+
+    label: ClassVar[Label]
+    Settings: ClassVar[type[HttpSettings]] = HttpSettings
+    default_timeout_seconds: ClassVar[int] = 7200
+
+    def __init__(self, settings: HttpSettings, session: Session) -> None:
+        self.settings = settings
+        self.session = session
+
+    @classmethod
+    def streams(cls) -> list[Stream]:
+        """The streams in the order in which the class declares them; the first is the one that is counted."""
+        found: dict[str, Stream] = {}
+        for base in reversed(cls.__mro__):
+            for value in vars(base).values():
+                declared = getattr(value, "stream", None)
+                if isinstance(declared, Stream):
+                    found[declared.name] = declared
+        return list(found.values())
+
+    def plan(self, stream: Stream) -> Iterable[Partition]:
+        """The parts of a stream, in the order in which they should be fetched."""
+        if stream.partitions is None:
+            return [{}]
+        return getattr(self, stream.partitions)()
+
+    def log(self, message: str, level: str = "info") -> None:
+        """Write a line into the run's log. Never a secret, never a person's data."""
+        self.session.log(message, level)
+
+    def check(self) -> str:
+        """Ask the upstream the cheapest question that proves address and login; a sentence for people.
+
+        Raises FetchError as a run would.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot be tested")
+
+
+__all__ = ["Fetcher", "HttpSettings", "Label", "LatestTable", "Partition", "Setting", "Stream", "stream"]

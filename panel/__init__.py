@@ -1,0 +1,1 @@
+"""The control plane: people, schedules and the truth about runs."""

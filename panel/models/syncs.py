@@ -1,0 +1,66 @@
+"""DataSync: the standing order for one source, and its current status row."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from panel.models.base import Base, UtcDateTime
+
+if TYPE_CHECKING:
+    from panel.models.runs import SyncRun
+
+
+class DataSync(Base):
+    """One row per source. The upper half is set by people, the lower half mirrors the newest run.
+
+    `settings` holds the fetcher's own settings (its pydantic `Settings`, JSON); secrets among them are in
+    `secrets`, encrypted (Fernet), and never in `settings`.
+    """
+
+    __tablename__ = "data_syncs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(63), unique=True)  # as in the CLI and the URLs: "students"
+    fetcher: Mapped[str] = mapped_column(String(63))  # module name below fetchers/
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    secrets: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+    # Schedule: off, every N minutes, or cron (five fields, Tehran time).
+    schedule_kind: Mapped[str] = mapped_column(String(16), default="off")
+    interval_minutes: Mapped[int | None] = mapped_column(Integer)
+    cron: Mapped[str | None] = mapped_column(String(120))
+    next_run_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    consecutive_failures: Mapped[int] = mapped_column(Integer, default=0)
+
+    # Limits of one run.
+    timeout_seconds: Mapped[int] = mapped_column(Integer, default=7200)  # whole run
+    stall_seconds: Mapped[int] = mapped_column(Integer, default=900)  # nothing new staged
+    retries: Mapped[int] = mapped_column(Integer, default=2)  # attempts after the first
+    retry_wait_seconds: Mapped[int] = mapped_column(Integer, default=60)  # doubles with each attempt
+    # Guard (DESIGN.md 4.4): a part, or the whole source, may not shrink by more than both numbers.
+    guard_part_rows: Mapped[int] = mapped_column(Integer, default=20)
+    guard_part_percent: Mapped[float] = mapped_column(Float, default=30.0)
+    guard_total_rows: Mapped[int] = mapped_column(Integer, default=50)
+    guard_total_percent: Mapped[float] = mapped_column(Float, default=10.0)
+
+    # The current status row: written by panel/runs.py alone, in the statement's own transaction.
+    status: Mapped[str | None] = mapped_column(String(16))
+    error_code: Mapped[str | None] = mapped_column(String(32))
+    last_run_id: Mapped[int | None] = mapped_column(
+        ForeignKey("sync_runs.id", use_alter=True, ondelete="SET NULL")
+    )
+    last_success_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    records: Mapped[int | None] = mapped_column(Integer)  # rows in the source's first table after that success
+    records_delta: Mapped[int | None] = mapped_column(Integer)  # against the success before it
+
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    last_run: Mapped["SyncRun | None"] = relationship(foreign_keys=[last_run_id], post_update=True)
+
+    __table_args__ = (
+        # The engine's question each second: what is due?
+        Index("ix_data_syncs_next_run_at", "next_run_at"),
+    )
