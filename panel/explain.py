@@ -1,0 +1,309 @@
+"""Every error code in plain words: what happened, are the data safe, what to do.
+
+A code travels with a few params (host, seconds, part …). People see the sentences in their own language on the
+pages (`explain`); the run row and the terminal keep English (`message`). A sentence that needs a param which did
+not come is passed over for the next, plainer one, so that no page ever shows a hole.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LIMIT = 500
+PARAM_LIMIT = 160
+
+
+def N_(text: str) -> str:  # noqa: N802 - gettext's own name for "to be translated later"
+    """Mark a text for the catalogue; it is translated when it is shown."""
+    return text
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The texts of one code. `what` and `todo`: from the most exact to the plainest."""
+
+    what: tuple[str, ...]
+    safe: str
+    todo: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What people read: one sentence or two each, in one language."""
+
+    what: str
+    safe: str
+    todo: str
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.what, self.safe, self.todo) if part)
+
+
+KEPT = N_("Your data are safe: nothing was replaced.")
+KEPT_OR_WHOLE = N_("Your data are safe: parts already finished are published, the others stay as they were.")
+WAIT = N_("Nothing to do now: the next run tries again. If it goes on for hours, ask the gateway's keeper.")
+
+# Keys: the code, or code:deadline where a code has several faces. Params: see fetchers/core/errors.py.
+CAUSES: Mapping[str, Cause] = {
+    "E_CONFIG": Cause(
+        (N_("A setting of this source cannot work: {detail}"), N_("A setting of this source cannot work.")),
+        KEPT,
+        (N_("Open the settings of this source, mend it, and sync again."),),
+    ),
+    "E_SETTINGS": Cause(
+        (N_("The settings are not complete: {missing}"), N_("The settings are not complete.")),
+        KEPT,
+        (N_("Open the settings of this source, fill in what is missing, and press “Test connection”."),),
+    ),
+    "E_FETCHER": Cause(
+        (
+            N_("The file of this fetcher cannot be loaded: {detail}"),
+            N_("The file of this fetcher cannot be loaded."),
+        ),
+        N_("Your data are safe: the other sources go on as usual."),
+        (N_("Whoever wrote the file must mend it; then restart the panel."),),
+    ),
+    "E_AUTH": Cause(
+        (
+            N_("The gateway {host} does not accept the user name or password (status {status})."),
+            N_("The gateway does not accept the user name or password."),
+        ),
+        KEPT,
+        (
+            N_(
+                "Enter the right login in the settings and press “Test connection”. "
+                "It was tried once only, so that the account is not locked."
+            ),
+        ),
+    ),
+    "E_GATEWAY": Cause(
+        (
+            N_("The gateway refused the request (status {status})."),
+            N_("The gateway refused the request."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Check the gateway's address in the settings, and ask its keeper whether "
+                "this server and this account may read it."
+            ),
+        ),
+    ),
+    "E_CONNECT": Cause(
+        (
+            N_("The gateway {host} could not be reached."),
+            N_("The gateway could not be reached."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Check the network and the gateway's address in the settings. "
+                "If the network is well, the gateway is down: the next run tries again."
+            ),
+        ),
+    ),
+    "E_TIMEOUT": Cause(
+        (
+            N_("The gateway did not answer within {seconds} seconds."),
+            N_("The gateway did not answer in time."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_TIMEOUT:run": Cause(
+        (N_("The run took longer than its time limit and was stopped."),),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Run it again: it asks only for what is missing. "
+                "If it always takes so long, raise the time limit in the settings."
+            ),
+        ),
+    ),
+    "E_TIMEOUT:silence": Cause(
+        (
+            N_("The gateway began to answer and then fell silent for {seconds} seconds."),
+            N_("The gateway began to answer and then fell silent."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_STALLED": Cause(
+        (
+            N_("Nothing new arrived for {minutes} minutes, so the run was stopped."),
+            N_("Nothing new arrived for a long time, so the run was stopped."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_SERVER": Cause(
+        (
+            N_("The gateway has a fault of its own (status {status})."),
+            N_("The gateway has a fault of its own."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_RATE": Cause(
+        (N_("The gateway asks for fewer requests and did not let us go on."),),
+        KEPT_OR_WHOLE,
+        (N_("Lower “Requests per second” in the settings, or sync at a quieter hour."),),
+    ),
+    "E_TRUNCATED": Cause(
+        (N_("The gateway's answer broke off before its end."),),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_NOT_JSON": Cause(
+        (N_("The gateway sent a page or broken text instead of data."),),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Often this is a sign-in page or a notice of maintenance: open the gateway's address "
+                "in a browser. If it looks well, check the address in the settings."
+            ),
+        ),
+    ),
+    "E_ENVELOPE": Cause(
+        (N_("The gateway's answer holds no list of records."),),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_REDIRECT": Cause(
+        (
+            N_(
+                "The gateway sends us on to another address ({location}); we did not follow, to protect the login."
+            ),
+            N_("The gateway sends us on to another address; we did not follow, to protect the login."),
+        ),
+        KEPT,
+        (N_("If the gateway has moved, enter its new address in the settings."),),
+    ),
+    "E_TOO_LARGE": Cause(
+        (N_("The gateway's answer is larger than one answer may be."),),
+        KEPT_OR_WHOLE,
+        (N_("Set a smaller page size in the settings, and ask the gateway's keeper whether it changed."),),
+    ),
+    "E_PAGING": Cause(
+        (N_("The gateway's pages do not make a whole list: some repeat or are missing."),),
+        KEPT_OR_WHOLE,
+        (N_("Run it again at a quiet hour, when records do not change while they are read."),),
+    ),
+    "E_SCHEMA": Cause(
+        (
+            N_("The gateway's records no longer have the field “{field}”."),
+            N_("The gateway's records have changed their shape."),
+        ),
+        KEPT_OR_WHOLE,
+        (N_("Ask the gateway's keeper what changed; the fetcher must be brought up to date."),),
+    ),
+    "E_STORAGE": Cause(
+        (
+            N_("The database could not be written: {detail}"),
+            N_("The database could not be written."),
+        ),
+        KEPT_OR_WHOLE,
+        (N_("Check free space and permissions on the server’s disk, then run it again."),),
+    ),
+    "E_FENCED": Cause(
+        (N_("Another engine took over in the middle of this run, so it stopped itself."),),
+        KEPT_OR_WHOLE,
+        (N_("Run it again. If two panels use one database, stop one of them."),),
+    ),
+    "E_SHRUNK": Cause(
+        (
+            N_("The gateway sent far fewer records than before: {gone} of {before} would vanish."),
+            N_("The gateway sent far fewer records than before."),
+        ),
+        N_("Your data are safe: nothing was removed."),
+        (
+            N_(
+                "If so many people really left, raise the guard’s limits in the settings and run it again; "
+                "if not, the next run fetches everything again."
+            ),
+        ),
+    ),
+    "E_PARTIAL": Cause(
+        (
+            N_("{failed} of {planned} parts could not be fetched."),
+            N_("Some parts could not be fetched."),
+        ),
+        N_("Your data are safe: the other parts are published, the failed ones stay as they were."),
+        (N_("See below which parts and why. Run it again: it asks only for what is missing."),),
+    ),
+    "E_LOST": Cause(
+        (N_("The process of this run ended without a word (stopped from outside, or out of memory)."),),
+        KEPT_OR_WHOLE,
+        (N_("Run it again: it asks only for what is missing. If it recurs, look at the server’s memory."),),
+    ),
+    "E_INTERRUPTED": Cause(
+        (N_("The engine was stopped or restarted in the middle of this run."),),
+        KEPT_OR_WHOLE,
+        (N_("Run it again: it asks only for what is missing."),),
+    ),
+    "E_CANCELLED": Cause(
+        (
+            N_("{by} cancelled this run."),
+            N_("This run was cancelled."),
+        ),
+        KEPT_OR_WHOLE,
+        (N_("Run it again when you like: it asks only for what is missing."),),
+    ),
+    "E_PLAN": Cause(
+        (N_("There is no part to fetch: no campus is on the list, or the first term lies in the future."),),
+        KEPT,
+        (N_("Look at the list of campuses and at the first term in the settings."),),
+    ),
+    "E_INTERNAL": Cause(
+        (N_("A fault in Hamgam itself stopped this run."),),
+        KEPT_OR_WHOLE,
+        (N_("Run it again. If it recurs, send the run’s log to whoever looks after Hamgam."),),
+    ),
+}
+
+
+def explain(code: str | None, params: Mapping[str, Any] | None = None) -> Explanation:
+    """The explanation in the reader's language where a page is being made, in English elsewhere."""
+    # Here, not above: engine and commands use `message` and should not have to load Flask.
+    from flask_babel import gettext
+
+    return _explanation(code, params, gettext)
+
+
+def english(code: str | None, params: Mapping[str, Any] | None = None) -> Explanation:
+    """The explanation in English, whoever asks."""
+    return _explanation(code, params, str)
+
+
+def message(code: str | None, params: Mapping[str, Any] | None = None) -> str:
+    """The three sentences in English, as the run row keeps them: at most 500 characters."""
+    text = str(english(code, params))
+    return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"
+
+
+def _explanation(code: str | None, params: Mapping[str, Any] | None, translate: Any) -> Explanation:
+    values = {name: _plain(value) for name, value in (params or {}).items() if value not in (None, "", [])}
+    cause = (
+        CAUSES.get(f"{code}:{values.get('deadline', '')}") or CAUSES.get(code or "") or CAUSES["E_INTERNAL"]
+    )
+    return Explanation(
+        _fill(cause.what, values, translate), translate(cause.safe), _fill(cause.todo, values, translate)
+    )
+
+
+def _fill(texts: tuple[str, ...], values: Mapping[str, str], translate: Any) -> str:
+    """The first text whose params all came. Only our own texts are formats; params are only ever values."""
+    for text in texts:
+        try:
+            text.format_map(values)
+        except KeyError:
+            continue
+        return str(translate(text)).format_map(values)
+    return str(translate(texts[-1]))
+
+
+def _plain(value: Any) -> str:
+    """A param as one short line: lists joined, control characters out (they forge log lines), cut."""
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    text = "".join(char if char.isprintable() else " " for char in text).strip()
+    return text if len(text) <= PARAM_LIMIT else text[: PARAM_LIMIT - 1] + "…"
