@@ -1,8 +1,8 @@
 """Every error code in plain words: what happened, are the data safe, what to do.
 
-A code travels with a few params (host, seconds, part …). People see the sentences in their own language on the
-pages (`explain`); the run row and the terminal keep English (`message`). A sentence that needs a param which did
-not come is passed over for the next, plainer one, so that no page ever shows a hole.
+A code travels with a few params (host, seconds, part …). People see the sentences in their own language on
+the pages (`explain`); the run row and the terminal keep English (`message`). A sentence whose params did not
+come gives way to the next, plainer one, so that no page ever shows a hole.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ LIMIT = 500
 PARAM_LIMIT = 160
 
 
-def N_(text: str) -> str:  # noqa: N802 - gettext's own name for "to be translated later"
+def N_(text: str) -> str:
     """Mark a text for the catalogue; it is translated when it is shown."""
     return text
 
@@ -172,7 +172,8 @@ CAUSES: Mapping[str, Cause] = {
     "E_REDIRECT": Cause(
         (
             N_(
-                "The gateway sends us on to another address ({location}); we did not follow, to protect the login."
+                "The gateway sends us on to another address ({location}); "
+                "we did not follow, to protect the login."
             ),
             N_("The gateway sends us on to another address; we did not follow, to protect the login."),
         ),
