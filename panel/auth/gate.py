@@ -1,0 +1,83 @@
+"""One gate before every route.
+
+Nothing is open unless it is named here: a page that somebody adds tomorrow and forgets to protect is closed.
+"""
+
+from urllib.parse import urlsplit
+
+from flask import Flask, abort, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from panel.auth import sessions
+from panel.clock import utcnow
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Open to strangers.
+PUBLIC = frozenset({"static", "admin.static", "auth.login", "auth.set_locale", "health.healthz"})
+# What everybody who is signed in may change: their own session, language and password.
+OWN_BUSINESS = frozenset({"auth.logout", "auth.set_locale", "account.index", "account.password"})
+API = "api"  # this blueprint knows its callers by bearer tokens alone, and checks them itself
+
+
+def install(app: Flask) -> None:
+    names = accepted_hosts(app.extensions["hamgam_config"])
+
+    @app.before_request
+    def gate() -> ResponseReturnValue | None:
+        """Let a request in, or answer it here.
+
+        1. The host must be one of our names (an address book entry elsewhere may point a foreign name at us).
+        2. A change must come from our own pages.
+        3. A stranger sees the public routes alone.
+        4. A viewer changes nothing but their own business.
+        """
+        if names is not None and host_name(request.host) not in names:
+            abort(400, description="unknown host")
+        if request.blueprint == API:
+            return None
+        if request.method not in SAFE_METHODS and not from_our_pages():
+            abort(403, description="cross-origin")
+        if request.endpoint in PUBLIC:
+            return None
+        if not current_user.is_authenticated:
+            return sign_in_first()
+        sessions.touch(utcnow())
+        if request.method not in SAFE_METHODS and request.endpoint not in OWN_BUSINESS:
+            if not current_user.can("operator"):
+                abort(403)
+        return None
+
+
+def accepted_hosts(config: object) -> frozenset[str] | None:
+    """The host names that requests may ask for; None for any, where the panel listens on every address."""
+    bound = str(getattr(config, "host", "127.0.0.1")).strip("[]").lower()
+    extra = tuple(getattr(config, "trusted_hosts", ()) or ())
+    if not extra and bound in ("0.0.0.0", "::", ""):
+        return None
+    return frozenset({"localhost", "127.0.0.1", "::1", bound, *(name.strip("[]").lower() for name in extra)})
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without the port and an IPv6 address's brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()
+
+
+def from_our_pages() -> bool:
+    """Browsers say where a request comes from; other programs, which hold no cookie of ours, say nothing."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
+
+
+def sign_in_first() -> ResponseReturnValue:
+    """A person is sent to the sign-in page and back; a script is told 401."""
+    for leftover in ("_user_id", "sid", "began", "seen"):
+        session.pop(leftover, None)
+    if request.method not in SAFE_METHODS or sessions.by_a_script():
+        abort(401)
+    target = request.full_path.rstrip("?")
+    return redirect(url_for("auth.login", next=target if target != "/" else None))

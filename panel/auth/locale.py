@@ -1,0 +1,37 @@
+"""Which language this request speaks: Persian unless the person or the browser chose otherwise."""
+
+from typing import Any
+
+from flask import Flask, current_app, has_request_context, request
+from flask_login import current_user
+
+LOCALES = ("fa", "en")
+RIGHT_TO_LEFT = ("fa",)
+COOKIE = "hamgam_locale"
+
+
+def default(config: Any) -> str:
+    """The panel's language: the one that its settings name, else Persian."""
+    language = getattr(config, "language", None)
+    return language if language in LOCALES else "fa"
+
+
+def current() -> str:
+    """`?lang=` for one page, then the person's own choice, then the browser's cookie, then the panel's."""
+    fallback = current_app.config["BABEL_DEFAULT_LOCALE"] if current_app else "fa"
+    if not has_request_context():
+        return fallback
+    own = current_user.locale if current_user and current_user.is_authenticated else None
+    for choice in (request.args.get("lang"), own, request.cookies.get(COOKIE)):
+        if choice in LOCALES:
+            return choice
+    return fallback
+
+
+def direction(locale: str | None = None) -> str:
+    return "rtl" if (locale or current()) in RIGHT_TO_LEFT else "ltr"
+
+
+def install(app: Flask) -> None:
+    """Templates ask `locale()` and `text_direction()`."""
+    app.jinja_env.globals.update(locale=current, text_direction=direction)

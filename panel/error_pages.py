@@ -1,0 +1,114 @@
+"""What a person, or a program, is told when a request fails: no traceback, and a number to find it in the log."""
+
+import logging
+import secrets
+
+from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from panel.extensions import db
+
+log = logging.getLogger("panel.web")
+RETRY_AFTER_SECONDS = 5
+API_CODES = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "too_large",
+    415: "not_json",
+    422: "invalid",
+    429: "too_many_requests",
+    503: "busy",
+}
+
+
+def wants_json() -> bool:
+    return request.path.startswith("/api/")
+
+
+def api_error(status: int, message: str, code: str | None = None, details: object = None) -> Response:
+    """The one error shape of the API."""
+    body = {"error": {"code": code or API_CODES.get(status, "error"), "message": message, "details": details}}
+    return make_response(jsonify(body), status)
+
+
+def headline(status: int) -> tuple[str, str]:
+    """What happened, and what to do."""
+    known = {
+        400: (_("This request could not be understood"), _("Go back, reload the page and try again.")),
+        401: (_("You are not signed in"), _("Sign in and try again.")),
+        403: (_("You may not do this"), _("Your role does not allow it. An administrator can change that.")),
+        404: (_("There is no such page"), _("Check the address, or start from the first page.")),
+        405: (_("This address cannot be used this way"), _("Start from the first page.")),
+        413: (_("This is too large"), _("Send a smaller file.")),
+        429: (_("Too many attempts"), _("Wait a little and try again.")),
+        503: (_("The database is busy"), _("Nothing was changed. Try again in a few seconds.")),
+    }
+    return known.get(
+        status,
+        (
+            _("Something went wrong here"),
+            _("Try again; if it stays so, give the number below to your support."),
+        ),
+    )
+
+
+def page(
+    status: int, number: str | None = None, title: str | None = None, todo: str | None = None
+) -> Response:
+    what, then = headline(status)
+    body = render_template("error.html", status=status, title=title or what, todo=todo or then, number=number)
+    return make_response(body, status)
+
+
+def answer(status: int, message: str, number: str | None = None) -> Response:
+    if wants_json():
+        return api_error(status, message, details={"number": number} if number else None)
+    return page(status, number)
+
+
+def install(app: Flask) -> None:
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> ResponseReturnValue:
+        if error.response is not None:  # made elsewhere, whole
+            return error.response
+        status = error.code or 500
+        if status < 400:
+            return error.get_response()
+        response = answer(status, error.description or error.name)
+        for name in ("Allow", "Retry-After"):
+            value = error.get_response().headers.get(name)
+            if value:
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(CSRFError)
+    def forged_or_stale(_error: CSRFError) -> ResponseReturnValue:
+        return page(
+            400,
+            title=_("This page was open for too long"),
+            todo=_("Nothing was changed. Go back, reload the page and try again."),
+        )
+
+    @app.errorhandler(OperationalError)
+    def database_failed(error: OperationalError) -> ResponseReturnValue:
+        db.session.rollback()
+        if "database is locked" not in str(error.orig):
+            return crashed(error)
+        response = answer(503, "The database is busy. Nothing was changed; try again in a few seconds.")
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
+
+    @app.errorhandler(Exception)
+    def crashed(error: Exception) -> ResponseReturnValue:
+        number = secrets.token_hex(4)
+        log.error("request failed, number %s: %s %s", number, request.method, request.path, exc_info=error)
+        db.session.rollback()
+        return answer(500, "Something went wrong here; the log has it under this number.", number)

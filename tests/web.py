@@ -1,0 +1,87 @@
+"""A panel on a database of its own, and the people who open it: Maryam administers, Reza operates, Sara only looks."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session, sessionmaker
+
+from panel import create_app
+from panel.clock import utcnow
+from panel.config import Config, load
+from panel.db import open_engine, writing
+from panel.models import Base, User
+
+PASSWORD = "orange-lamp-42"
+# Cheap to verify, and cheap to make: these hashes guard nobody.
+QUICK_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+PEOPLE = {"maryam": "admin", "reza": "operator", "sara": "viewer"}
+
+
+@pytest.fixture
+def web_config(tmp_path: Path) -> Config:
+    return load({"PANEL_INSTANCE": str(tmp_path / "instance")})
+
+
+@pytest.fixture
+def rows(web_config: Config) -> Iterator[sessionmaker[Session]]:
+    """Sessions on the panel's database, beside the panel; the tables and the three people are there."""
+    engine = open_engine(web_config.panel_database_url)
+    Base.metadata.create_all(engine)
+    factory = sessionmaker(engine, expire_on_commit=False)
+    with writing(factory) as session:
+        for name, role in PEOPLE.items():
+            session.add(User(username=name, password_hash=QUICK_HASH, role=role, created_at=utcnow()))
+    yield factory
+    engine.dispose()
+
+
+@pytest.fixture
+def app(web_config: Config, rows: sessionmaker[Session]) -> Iterator[Flask]:
+    from panel.extensions import db
+
+    app = create_app(web_config)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Somebody who is not signed in."""
+    return app.test_client()
+
+
+def csrf_token(client: FlaskClient, path: str = "/login") -> str:
+    """The token that the forms of this client's session carry."""
+    page = client.get(path, follow_redirects=True).get_data(as_text=True)
+    found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"|name="csrf-token" content="([^"]+)"', page)
+    assert found, f"no CSRF token on {path}"
+    return found.group(1) or found.group(2)
+
+
+def sign_in(client: FlaskClient, username: str, password: str = PASSWORD) -> FlaskClient:
+    answer = client.post(
+        "/login", data={"username": username, "password": password, "csrf_token": csrf_token(client)}
+    )
+    assert answer.status_code == 302, answer.get_data(as_text=True)
+    return client
+
+
+@pytest.fixture
+def maryam(app: Flask) -> FlaskClient:
+    return sign_in(app.test_client(), "maryam")
+
+
+@pytest.fixture
+def reza(app: Flask) -> FlaskClient:
+    return sign_in(app.test_client(), "reza")
+
+
+@pytest.fixture
+def sara(app: Flask) -> FlaskClient:
+    return sign_in(app.test_client(), "sara")
