@@ -1,4 +1,4 @@
-"""What a person, or a program, is told when a request fails: no traceback, and a number to find it in the log."""
+"""What a person or a program is told when a request fails: no traceback, but a number that the log has."""
 
 import logging
 import secrets

@@ -1,4 +1,4 @@
-"""A panel on a database of its own, and the people who open it: Maryam administers, Reza operates, Sara only looks."""
+"""A panel on a database of its own, and who opens it: Maryam administers, Reza operates, Sara only looks."""
 
 import re
 from collections.abc import Iterator

@@ -43,9 +43,9 @@ def install(app: Flask) -> None:
         if not current_user.is_authenticated:
             return sign_in_first()
         sessions.touch(utcnow())
-        if request.method not in SAFE_METHODS and request.endpoint not in OWN_BUSINESS:
-            if not current_user.can("operator"):
-                abort(403)
+        changes = request.method not in SAFE_METHODS and request.endpoint not in OWN_BUSINESS
+        if changes and not current_user.can("operator"):
+            abort(403)
         return None
 
 

@@ -1,8 +1,9 @@
 """Passwords: Argon2id hashes, the rules for new ones, and a check that takes as long for unknown names."""
 
+import secrets
+
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from flask_babel import gettext as _
 
 from panel.auth.common_passwords import is_common
 
@@ -35,6 +36,8 @@ def needs_rehash(stored: str) -> bool:
 
 def check_password_rules(password: str, username: str = "") -> list[str]:
     """What is wrong with a new password, in the reader's language; empty if nothing is."""
+    from flask_babel import gettext as _  # the commands hash passwords too, and start without Flask
+
     problems = []
     if len(password) < SHORTEST:
         problems.append(_("The password needs at least %(n)d characters.", n=SHORTEST))
@@ -46,3 +49,9 @@ def check_password_rules(password: str, username: str = "") -> list[str]:
     if len(set(password)) < 4 or is_common(password):
         problems.append(_("This password is among the first that others would try."))
     return problems
+
+
+def random_password() -> str:
+    """Four groups of four that can be read aloud: no 0 and o, no 1, l and i. 79 random bits."""
+    letters = "abcdefghjkmnpqrstuvwxyz23456789"
+    return "-".join("".join(secrets.choice(letters) for _ in range(4)) for _ in range(4))

@@ -100,8 +100,7 @@ def load_person(session_id: str) -> Person | None:
 
 
 class CookieRules(SecureCookieSessionInterface):
-    """HttpOnly and SameSite=Lax always; over https also Secure and the `__Host-` prefix, which pins the cookie
-    to this host and path."""
+    """HttpOnly and SameSite=Lax always; over https also Secure, and `__Host-`, which pins it to this host."""
 
     def get_cookie_name(self, app: Flask) -> str:
         return f"__Host-{COOKIE}" if request.is_secure else COOKIE

@@ -1,8 +1,8 @@
-"""Wrong passwords slow down whoever sends them: per name and per address, counted in the database over all workers.
+"""Wrong passwords slow down whoever sends them: per name and per address, over all workers.
 
 Nobody is locked out for good: the wait grows to a minute for a name, to five minutes for an address.
-An attempt is written down before the password is looked at, so that many at once count too; a right password
-strikes the name's attempts out again. Refused attempts are not counted, else a stranger could stretch the wait.
+An attempt is written down before the password is looked at, so that many at once count too; a right one
+strikes the name's attempts out again. Refused ones are not counted, else a stranger could stretch the wait.
 """
 
 import hashlib
@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from panel.models import LoginAttempt
 
 WINDOW = timedelta(hours=1)
+# Many people may share one address: a department must not wait because two of them mistyped.
 FREE_PER_NAME, LONGEST_PER_NAME = 5, timedelta(minutes=1)
 FREE_PER_ADDRESS, LONGEST_PER_ADDRESS = 20, timedelta(minutes=5)
-# A gateway in front of many people shares one address; two names in doubt must not stop a department.
 
 
 def name_key(username: str) -> str:
@@ -37,7 +37,11 @@ def wait(session: Session, username: str, address: str, now: datetime) -> timede
         session, LoginAttempt.username == name_key(username), FREE_PER_NAME, LONGEST_PER_NAME, now
     )
     by_address = _remaining(
-        session, LoginAttempt.address == address, FREE_PER_ADDRESS, LONGEST_PER_ADDRESS, now
+        session,
+        LoginAttempt.address == address,
+        FREE_PER_ADDRESS,
+        LONGEST_PER_ADDRESS,
+        now,
     )
     return max(by_name, by_address)
 
