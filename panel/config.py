@@ -322,6 +322,6 @@ def _check_gateway(values: Mapping[str, str], root: Path) -> None:
         return
     if not (root / campuses).is_file():
         raise ConfigError(
-            f"GOLESTAN_CAMPUSES={campuses}: it may be codes separated by commas, such as 1110,1210, or the path "
-            "of a CSV file with the columns pardis_code,name,province_code,type; there is no such file."
+            f"GOLESTAN_CAMPUSES={campuses}: it may be codes separated by commas, such as 1110,1210, or the "
+            "path of a CSV file with the columns pardis_code,name,province_code,type; there is no such file."
         )

@@ -1,6 +1,7 @@
 """The first start: schema, sources, campuses, the first administrator. Doing it again changes nothing."""
 
 import logging
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from fetchers.core import registry
 from panel import audit, campuses, db, settings
-from panel.auth.passwords import check_password_rules, hash_password, random_password
+from panel.auth.passwords import check_password_rules, hash_password
 from panel.clock import utcnow
 from panel.config import ROOT, Config, ConfigError
 from panel.models import Campus, DataSync, User
@@ -136,9 +137,9 @@ def _administrator(
     if given is None and not wanted:
         return None, None
     if given is not None:
-        problem = check_password_rules(given, config.admin_username)
-        if problem:
-            raise ConfigError(f"PANEL_ADMIN_PASSWORD: {PASSWORD_PROBLEMS[problem]}")
+        problems = " ".join(check_password_rules(given, config.admin_username))
+        if problems:
+            raise ConfigError(f"PANEL_ADMIN_PASSWORD: {problems}")
     password = given or random_password()
     session.add(
         User(
@@ -153,9 +154,7 @@ def _administrator(
     return config.admin_username, None if given else password
 
 
-PASSWORD_PROBLEMS = {
-    "too_short": "it must have at least 8 characters.",
-    "too_long": "it is too long.",
-    "too_common": "it is one of those that are tried first; choose another.",
-    "like_username": "it must not be the user's name.",
-}
+def random_password() -> str:
+    """A password for a person to type once: 20 letters and digits in groups, about 98 bits."""
+    letters = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
+    return "-".join("".join(secrets.choice(letters) for _ in range(5)) for _ in range(4))

@@ -266,14 +266,10 @@ def save(
             write(other, {its_name: value}, box, moment)
             shared.add(other.key)
     if changed:
-        audit.record(
-            session,
-            actor,
-            "settings_changed",
-            sync.key,
-            names=sorted(changed),
-            **({"shared_with": sorted(shared)} if shared else {}),
-        )
+        details: dict[str, Any] = {"names": sorted(changed)}
+        if shared:
+            details["shared_with"] = sorted(shared)
+        audit.record(session, actor, "settings_changed", sync.key, **details)
     return Saved(tuple(sorted(changed)), tuple(sorted(shared)))
 
 

@@ -1,0 +1,144 @@
+"""The control database's schema, step by step. `upgrade` is all that a start needs."""
+
+import logging
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+
+from panel.clock import utcnow
+from panel.config import Config
+from panel.db import intent_to_write, prepare_engine
+
+log = logging.getLogger(__name__)
+
+HOME = Path(__file__).resolve().parent
+# Any number, the same in every process: PostgreSQL's lock for "I am migrating".
+_MIGRATING = 7_254_001
+
+
+class MigrationError(Exception):
+    """The database cannot be brought to this version's schema."""
+
+
+def upgrade(config: Config, *, now: datetime | None = None) -> bool:
+    """Bring the control database to the newest schema; True if it was not there yet.
+
+    1. Look, without a lock: almost always there is nothing to do.
+    2. Copy an existing SQLite database into instance/backups.
+    3. Under the write lock, look again (another process may have been quicker) and migrate in one transaction.
+    """
+    engine = _engine(config.panel_database_url)
+    try:
+        with engine.connect() as connection:
+            before = _revision(connection)
+            if before == head():
+                return False
+            _refuse_strangers(connection, before)
+        if before is not None:
+            _backup(config, before, now or utcnow())
+        with intent_to_write(), engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _MIGRATING})
+            if _revision(connection) == head():
+                return False
+            command.upgrade(_alembic(connection), "head")
+            _check_references(connection)
+    finally:
+        engine.dispose()
+    log.info("the control database is at schema %s (was: %s)", head(), before or "empty")
+    return True
+
+
+def current(config: Config) -> str | None:
+    """The revision of the control database; null for one that is empty or does not exist."""
+    database = make_url(config.panel_database_url).database
+    if config.panel_database_url.startswith("sqlite") and not Path(database or "").exists():
+        return None
+    engine = _engine(config.panel_database_url)
+    try:
+        with engine.connect() as connection:
+            return _revision(connection)
+    finally:
+        engine.dispose()
+
+
+def head() -> str:
+    """The newest revision that this version knows."""
+    revision = ScriptDirectory.from_config(_alembic()).get_current_head()
+    assert revision is not None, "there are migrations"
+    return revision
+
+
+def _engine(url: str) -> Engine:
+    engine = prepare_engine(create_engine(url, poolclass=NullPool))
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def _no_cascades(connection: Any, _record: Any) -> None:
+            # Batch mode drops and rebuilds tables: with foreign keys on, that would delete the rows of others.
+            # They are checked before the commit instead (https://www.sqlite.org/lang_altertable.html).
+            connection.execute("PRAGMA foreign_keys = OFF")
+
+    return engine
+
+
+def _alembic(connection: Connection | None = None) -> AlembicConfig:
+    settings = AlembicConfig()
+    settings.set_main_option("script_location", str(HOME).replace("%", "%%"))
+    settings.attributes["connection"] = connection
+    return settings
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_strangers(connection: Connection, revision: str | None) -> None:
+    """A database of a newer version, or of another program, is not ours to change."""
+    if revision is None:
+        tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
+        if tables:
+            raise MigrationError(
+                "PANEL_DATABASE_URL names a database that has tables of another program "
+                f"({', '.join(sorted(tables)[:3])} …). Name an empty one."
+            )
+        return
+    try:
+        ScriptDirectory.from_config(_alembic()).get_revision(revision)
+    except CommandError as error:
+        raise MigrationError(
+            f"The control database is of a newer version (schema {revision}, this version knows {head()}). "
+            "Install that version again, or restore the backup that was made before the upgrade."
+        ) from error
+
+
+def _backup(config: Config, revision: str, now: datetime) -> None:
+    url = make_url(config.panel_database_url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        log.warning("PostgreSQL: no backup is made before migrating; use pg_dump")
+        return
+    config.backups.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target = config.backups / f"panel-{revision}-{now:%Y%m%dT%H%M%S%f}.db"
+    with closing(sqlite3.connect(url.database)) as connection:
+        connection.execute("VACUUM INTO ?", (str(target),))
+    target.chmod(0o600)
+    log.info("the control database was copied to %s before migrating", target)
+
+
+def _check_references(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        return
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+    if broken:
+        raise MigrationError(f"Migrating would break references in {broken[0][0]}; nothing was changed.")
