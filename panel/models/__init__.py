@@ -3,6 +3,7 @@
 from panel.models.access import ApiToken, AuditEntry, LoginAttempt, User
 from panel.models.base import Base, UtcDateTime
 from panel.models.engine import EngineLease
+from panel.models.guards import create_guards
 from panel.models.places import Campus
 from panel.models.runs import (
     ACTIVE,
@@ -34,4 +35,5 @@ __all__ = [
     "TERMINAL",
     "User",
     "UtcDateTime",
+    "create_guards",
 ]
