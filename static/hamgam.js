@@ -1,0 +1,265 @@
+/* What moves on Hamgam's pages: menu, messages, "are you sure", regions that refresh themselves, the log, the connection test.
+   Nothing here builds HTML from data: fragments come whole from the server, texts are set as text. */
+(function () {
+  "use strict";
+
+  const root = document.documentElement;
+  root.classList.add("js");
+  const texts = JSON.parse(document.getElementById("texts").textContent);
+  const toasts = document.getElementById("toasts");
+
+  function say(text, bad) {
+    if (!text) return;
+    const line = document.createElement("div");
+    line.className = bad ? "toast-line bad" : "toast-line";
+    line.textContent = text;
+    toasts.append(line);
+    window.setTimeout(function () { line.remove(); }, bad ? 9000 : 5000);
+  }
+
+  /* ---- menu and messages ---- */
+  document.addEventListener("click", function (event) {
+    const toggle = event.target.closest("[data-nav]");
+    if (toggle) {
+      const open = document.getElementById("mainnav").classList.toggle("open");
+      toggle.setAttribute("aria-expanded", String(open));
+    }
+    const close = event.target.closest("[data-dismiss='alert']");
+    if (close) close.closest(".alert").remove();
+  });
+
+  /* ---- regions that refresh themselves: every 2 s while something is active, not while nobody looks ---- */
+  const regions = [];
+
+  function place(region) {
+    const active = document.activeElement;
+    if (!active || !region.contains(active)) return null;
+    return active.id || null;
+  }
+
+  async function refresh(one) {
+    window.clearTimeout(one.timer);
+    if (one.busy) { one.again = true; return; }
+    one.busy = true;
+    one.again = false;
+    try {
+      const answer = await fetch(one.url, { headers: { "X-Fragment": "1" }, credentials: "same-origin" });
+      if (answer.redirected || answer.status === 401 || answer.status === 403) {
+        window.location.reload();
+        return;
+      }
+      if (!answer.ok) throw new Error(String(answer.status));
+      const html = await answer.text();
+      one.seconds = Number(answer.headers.get("X-Poll-Seconds")) || 15;
+      if (html !== one.html && !dialog.open) {
+        const focused = place(one.region);
+        one.region.innerHTML = html;
+        one.html = html;
+        const again = focused && document.getElementById(focused);
+        if (again) again.focus({ preventScroll: true });
+        if (answer.headers.get("X-Announce")) announce(decodeURIComponent(answer.headers.get("X-Announce")));
+      }
+      one.failures = 0;
+      offline(false);
+    } catch (error) {
+      one.failures += 1;
+      one.seconds = Math.min(30, 2 * Math.pow(2, one.failures));
+      if (one.failures > 1) offline(true);
+    } finally {
+      one.busy = false;
+      schedule(one, one.again ? 0 : one.seconds);
+    }
+  }
+
+  function schedule(one, seconds) {
+    window.clearTimeout(one.timer);
+    if (document.hidden || seconds <= 0 && !one.again) return;
+    one.timer = window.setTimeout(function () { dialog.open ? schedule(one, 1) : refresh(one); }, seconds * 1000);
+  }
+
+  function offline(yes) {
+    const strip = document.getElementById("offline");
+    if (strip) strip.hidden = !yes;
+  }
+
+  let announced = "";
+  function announce(text) {
+    if (text === announced) return;
+    announced = text;
+    document.getElementById("announce").textContent = text;
+  }
+
+  function refreshAll() { regions.forEach(refresh); }
+
+  document.addEventListener("visibilitychange", function () {
+    if (document.hidden) regions.forEach(function (one) { window.clearTimeout(one.timer); });
+    else refreshAll();
+  });
+
+  /* ---- "are you sure": one dialog for every form that asks ---- */
+  const dialog = document.getElementById("ask");
+  let asking = null;
+
+  document.addEventListener("submit", function (event) {
+    const form = event.target;
+    if (form.dataset.confirm && form !== asking) {
+      event.preventDefault();
+      asking = form;
+      dialog.querySelector("[data-title]").textContent = form.dataset.title || texts.sure;
+      dialog.querySelector("[data-text]").textContent = form.dataset.confirm;
+      const yes = dialog.querySelector("[data-yes]");
+      yes.textContent = form.dataset.yes || texts.yes;
+      yes.className = form.dataset.danger ? "btn btn-danger" : "btn btn-primary";
+      dialog.querySelector("[data-no]").textContent = form.dataset.no || texts.no;
+      dialog.showModal();
+      yes.focus();
+      return;
+    }
+    asking = null;
+    if (form.dataset.quiet !== undefined) {
+      event.preventDefault();
+      quietly(form);
+    } else if (form.dataset.check !== undefined) {
+      event.preventDefault();
+      check(form);
+    }
+  });
+
+  dialog.addEventListener("close", function () {
+    const form = asking;
+    asking = null;
+    if (!form || dialog.returnValue !== "yes") return;
+    if (form.dataset.quiet !== undefined) quietly(form);
+    else form.submit();
+  });
+  dialog.addEventListener("click", function (event) { if (event.target === dialog) dialog.close("no"); });
+
+  /* Send a form without leaving the page; the answer is one sentence. */
+  async function quietly(form) {
+    const button = form.querySelector("button");
+    if (button) button.disabled = true;
+    try {
+      const answer = await post(form.action, new FormData(form));
+      say(answer.message, !answer.ok);
+      if (answer.go) { window.location.assign(answer.go); return; }
+    } catch (error) {
+      say(texts.unreachable, true);
+    }
+    if (button) button.disabled = false;
+    refreshAll();
+  }
+
+  async function post(url, body) {
+    const answer = await fetch(url, {
+      method: "POST", body: body, credentials: "same-origin",
+      headers: { "X-Quiet": "1", "Accept": "application/json" },
+    });
+    const kind = answer.headers.get("Content-Type") || "";
+    if (!kind.startsWith("application/json")) {
+      if (answer.redirected) window.location.reload();
+      return { ok: false, message: texts.refused };
+    }
+    return answer.json();
+  }
+
+  /* ---- the connection test ---- */
+  async function check(form) {
+    const button = form.querySelector("button");
+    const result = document.getElementById(form.dataset.check);
+    button.disabled = true;
+    result.hidden = false;
+    result.className = "notice n-info";
+    result.textContent = texts.testing;
+    try {
+      const answer = await post(form.action, new FormData(form));
+      result.className = answer.ok ? "notice n-success" : "notice n-failed";
+      result.textContent = answer.message;
+    } catch (error) {
+      result.className = "notice n-failed";
+      result.textContent = texts.unreachable;
+    }
+    button.disabled = false;
+  }
+
+  /* ---- the log follows its end until somebody scrolls up ---- */
+  function followLog(box) {
+    let last = Number(box.dataset.last || 0);
+    const follow = document.getElementById("log-follow");
+    const toEnd = function () { if (!follow || follow.checked) box.scrollTop = box.scrollHeight; };
+    box.addEventListener("scroll", function () {
+      const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
+      if (follow && follow.checked !== atEnd) follow.checked = atEnd;
+    });
+    if (follow) follow.addEventListener("change", toEnd);
+    toEnd();
+    async function more() {
+      if (document.hidden) { window.setTimeout(more, 2000); return; }
+      let ended = false;
+      try {
+        const answer = await fetch(box.dataset.log + "?after=" + last, { credentials: "same-origin" });
+        if (answer.ok) {
+          const page = await answer.json();
+          page.lines.forEach(function (line) {
+            const row = document.createElement("div");
+            row.className = "l-" + line.level;
+            const at = document.createElement("span");
+            at.className = "t";
+            at.textContent = line.at + "  ";
+            row.append(at, line.message);
+            box.append(row);
+            last = line.id;
+          });
+          const nothing = document.getElementById("log-empty");
+          if (nothing && last) nothing.remove();
+          if (page.lines.length) toEnd();
+          ended = page.ended && !page.more;
+        }
+      } catch (error) { /* the page says so already; the next turn tries again */ }
+      if (!ended) window.setTimeout(more, 2000);
+    }
+    if (box.dataset.ended !== "1") window.setTimeout(more, 1000);
+  }
+
+  /* ---- small comforts ---- */
+  document.querySelectorAll("[data-autosubmit]").forEach(function (field) {
+    field.addEventListener("change", function () { field.form.requestSubmit(); });
+  });
+  document.querySelectorAll(".action-rowtoggle").forEach(function (all) {
+    all.addEventListener("change", function () {
+      document.querySelectorAll("input.action-checkbox").forEach(function (one) { one.checked = all.checked; });
+    });
+  });
+  document.addEventListener("click", async function (event) {
+    const copy = event.target.closest("[data-copy]");
+    if (!copy) return;
+    const from = document.getElementById(copy.dataset.copy);
+    await navigator.clipboard.writeText(from.value || from.textContent);
+    say(texts.copied);
+  });
+  const preview = document.querySelector("[data-preview]");
+  if (preview) {
+    const target = document.getElementById(preview.dataset.previewInto);
+    const show = async function () {
+      const answer = await fetch(preview.dataset.preview + "?" + query(preview), { credentials: "same-origin" });
+      if (answer.ok) target.innerHTML = await answer.text();
+    };
+    preview.addEventListener("change", show);
+  }
+
+  function query(box) {
+    const wanted = new URLSearchParams();
+    box.querySelectorAll("input, select").forEach(function (field) {
+      if (field.type === "radio" && !field.checked) return;
+      if (field.name) wanted.set(field.name, field.value);
+    });
+    return wanted.toString();
+  }
+
+  document.querySelectorAll("[data-live]").forEach(function (region) {
+    const one = { region: region, url: region.dataset.live, html: region.innerHTML, failures: 0, busy: false,
+      seconds: Number(region.dataset.seconds) || 15, timer: 0 };
+    regions.push(one);
+    schedule(one, one.seconds);
+  });
+  document.querySelectorAll("[data-log]").forEach(followLog);
+})();
