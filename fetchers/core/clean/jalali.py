@@ -107,8 +107,8 @@ _NOTHING = re.compile(r"[\s/.:-]*").fullmatch
 def parse(text: str) -> Parsed:
     """Read a date in any of the ways that upstream writes one.
 
-    Year first (`1402/7/1`, `۱۴۰۲-۰۷-۰۱`, `14020701`, with or without a time), a year of three digits (`404/06/03`)
-    or two (`99/01/15`), day first (`01/07/1402`), and Gregorian. A day that does not exist is `bad_date`.
+    Year first (`1402/7/1`, `۱۴۰۲-۰۷-۰۱`, `14020701`, a time after it or none), three digits of the year
+    (`404/06/03`) or two (`99/01/15`), day first (`01/07/1402`), and Gregorian. Else it is `bad_date`.
     """
     text = ascii_digits(clean(text) or "")
     if _NOTHING(text):

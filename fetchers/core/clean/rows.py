@@ -1,7 +1,7 @@
 """Clean whole records: match their keys with the columns, clean each value, say what was odd.
 
-The quick way is three calls into C for a whole row: its values in the columns' order, each looked up in the memory
-of its field. Only what was never seen, or was odd, runs Python. A RowCleaner belongs to one thread.
+The quick way is three calls into C for a whole row: its values in the columns' order, each looked up in the
+memory of its field. Only what was never seen, or was odd, runs Python. A RowCleaner belongs to one thread.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ class Row(NamedTuple):
     flags: Sequence[Flag]
 
 
-class _Memory(dict):  # type: ignore[type-arg]
+class _Memory(dict):
     """What a field made of the values seen so far: `memory[raw]` is the cleaned value.
 
     Only text and None are ever kept as keys, so 1, 1.0 and True cannot be taken for one another, and only
@@ -80,7 +80,7 @@ class _Layout(NamedTuple):
 
 
 class RowCleaner:
-    """Records in, rows out. `unknown`: keys that no column wants; `missing`: how often a key was not there."""
+    """Records in, rows out. `unknown`: keys that no column wants; `missing`: how often a key was absent."""
 
     def __init__(self, fields: Mapping[str, Field], required: Sequence[str] = ()) -> None:
         self.columns = tuple(fields)

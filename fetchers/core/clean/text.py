@@ -4,8 +4,8 @@
     fold("خانۀ آقای عليرضا، ۱۲")    -> "خانه اقای علیرضا 12"
     squash("سيستان وبلوچستان")      -> "سیستانوبلوچستان"
 
-`clean` undoes HTML references once, since upstream wrote them once: where one is left (`&amp;amp;` becomes `&amp;`),
-cleaning again would undo it too. In all other cases clean(clean(x)) == clean(x).
+`clean` undoes HTML references once, since upstream wrote them once: where one is left (`&amp;amp;` becomes
+`&amp;`), cleaning again would undo it too. In all other cases clean(clean(x)) == clean(x).
 """
 
 import re
