@@ -11,7 +11,8 @@ from pydantic import Field as _PydanticField
 
 if TYPE_CHECKING:
     from fetchers.core.clean import Field
-    from fetchers.core.http import Page, Session
+    from fetchers.core.envelope import Page
+    from fetchers.core.http import Session
 
 Partition = Mapping[str, str]
 
@@ -106,15 +107,13 @@ class HttpSettings(BaseModel):
 
 @dataclass(frozen=True)
 class LatestTable:
-    """A second table with one row per person: the row of the newest part that has them (DESIGN.md part 7).
-
-    rank: columns compared in turn, each descending for `newest` and true-first for `prefer_equal`.
-    """
+    """A second table with one row per person: their newest row in the stream's table (DESIGN.md part 7)."""
 
     table: str
     key: str  # column that names the person
-    newest: str  # column whose greatest value wins, values above `ceiling(today)` last
-    prefer_equal: tuple[str, str]  # ties: rows where these two columns agree first, then by the first of them
+    newest: str  # column whose greatest value wins …
+    ceiling: str  # … unless it is above what this method of the fetcher answers: then it comes last
+    prefer_equal: tuple[str, str]  # ties: rows where these two agree go first, then the smaller first one
     label: Label
 
 
@@ -181,7 +180,7 @@ def stream(
 class Fetcher:
     """The one file that knows one kind of upstream. Subclass, declare, yield pages.
 
-    A stream's method may call `self.settings`, `self.pages`, `self.get_json` and `self.log`.
+    A stream's method may call `self.settings`, `self.session`, its base class's way of asking, and `self.log`.
     """
 
     label: ClassVar[Label]

@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import apsw
-import apsw.bestpractice
 
 from fetchers.core.errors import ConfigError, StorageError
 

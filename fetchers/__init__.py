@@ -1,0 +1,56 @@
+"""The words that a fetcher's author needs; nothing else is imported from here on down.
+
+    from fetchers import Code, Fetcher, JalaliDate, Label, Setting, Text, stream
+
+See docs/write-a-fetcher.md.
+"""
+
+from fetchers.core.clean import (
+    Code,
+    Email,
+    Field,
+    Integer,
+    JalaliDate,
+    NationalCode,
+    Phone,
+    Province,
+    Text,
+)
+from fetchers.core.envelope import Page
+from fetchers.core.errors import (
+    AuthError,
+    ConfigError,
+    FetchError,
+    GatewayError,
+    PagingError,
+    SchemaError,
+    Transient,
+)
+from fetchers.core.fetcher import Fetcher, HttpSettings, Label, LatestTable, Partition, Setting, stream
+
+__all__ = [
+    "AuthError",
+    "Code",
+    "ConfigError",
+    "Email",
+    "FetchError",
+    "Fetcher",
+    "Field",
+    "GatewayError",
+    "HttpSettings",
+    "Integer",
+    "JalaliDate",
+    "Label",
+    "LatestTable",
+    "NationalCode",
+    "Page",
+    "PagingError",
+    "Partition",
+    "Phone",
+    "Province",
+    "SchemaError",
+    "Setting",
+    "Text",
+    "Transient",
+    "stream",
+]

@@ -1,0 +1,96 @@
+"""The tables of a destination: the streams' own, and what stands beside them.
+
+Made on first use. A column that a fetcher declares later is added; a column is never dropped or retyped here.
+"""
+
+import apsw
+
+from fetchers.core import ledger, sql
+from fetchers.core.fetcher import LatestTable, Stream
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS _hamgam_partitions (
+    stream TEXT NOT NULL,
+    part TEXT NOT NULL,
+    digest BLOB NOT NULL,       -- of the mapping's version and every raw record
+    rows INTEGER NOT NULL,      -- of this part in the stream's table
+    raw_index BLOB NOT NULL,    -- each raw record's hash, outcome and key (core/index.py)
+    run TEXT NOT NULL,          -- that published it last
+    at TEXT NOT NULL,
+    PRIMARY KEY (stream, part)
+);
+CREATE TABLE IF NOT EXISTS _hamgam_changes (
+    id INTEGER PRIMARY KEY,
+    run TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    part TEXT NOT NULL,
+    key TEXT,                   -- primary key within the part; null for a part's first load
+    kind TEXT NOT NULL,         -- added, changed, gone, loaded
+    before TEXT,                -- JSON: a changed row's differing fields, a gone row whole
+    after TEXT,                 -- JSON: a changed row's differing fields; {"rows": n} of a first load
+    at TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS _hamgam_changes_run ON _hamgam_changes (run);
+CREATE INDEX IF NOT EXISTS _hamgam_changes_key ON _hamgam_changes (stream, key);
+CREATE TABLE IF NOT EXISTS _hamgam_rejected (
+    id INTEGER PRIMARY KEY,
+    run TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    part TEXT NOT NULL,
+    hash BLOB NOT NULL,         -- of the raw record that it came in
+    key TEXT,
+    field TEXT,
+    reason TEXT NOT NULL,       -- a code of core/clean
+    kept INTEGER NOT NULL,      -- 1: the row is stored and this is a note about a field; 0: the row was left out
+    raw TEXT,                   -- the field's value; the whole record where the row was left out
+    at TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS _hamgam_rejected_part ON _hamgam_rejected (stream, part, hash);
+CREATE TABLE IF NOT EXISTS _hamgam_search (
+    table_name TEXT NOT NULL,
+    key TEXT NOT NULL,
+    folded TEXT NOT NULL,
+    PRIMARY KEY (table_name, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _hamgam_streams (
+    stream TEXT PRIMARY KEY,
+    seen_fields TEXT NOT NULL,  -- JSON list: the fields that this upstream has been seen to send
+    current_mark TEXT           -- what `latest` last took for the newest value that has begun
+);
+"""
+
+
+def prepare(db: apsw.Connection, streams: list[Stream]) -> None:
+    """Make what is missing, in one transaction. Raises StorageError."""
+    try:
+        with db:
+            ledger.prepare(db)
+            db.execute(SCHEMA)
+            for stream in streams:
+                _table(db, stream, stream.table, stream.primary_key)
+                if stream.latest is not None:
+                    _table(db, stream, stream.latest.table, (stream.latest.key,))
+                    _person_index(db, stream, stream.latest)
+    except apsw.Error as error:
+        raise sql.storage_error(error) from error
+
+
+def _table(db: apsw.Connection, stream: Stream, table: str, key: tuple[str, ...]) -> None:
+    there = {str(row[1]) for row in db.execute("SELECT cid, name FROM pragma_table_info(?)", (table,))}
+    if not there:
+        declared = ", ".join(f"{sql.name(column)} {_type(stream, column)}" for column in stream.columns)
+        db.execute(f"CREATE TABLE {sql.name(table)} ({declared}, PRIMARY KEY ({sql.names(key)}))")
+        return
+    for column in stream.columns:
+        if column not in there:
+            db.execute(f"ALTER TABLE {sql.name(table)} ADD COLUMN {sql.name(column)} {_type(stream, column)}")
+
+
+def _person_index(db: apsw.Connection, stream: Stream, latest: LatestTable) -> None:
+    index = sql.name(f"{stream.table}_{latest.key}")
+    db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {sql.name(stream.table)} ({sql.name(latest.key)})")
+
+
+def _type(stream: Stream, column: str) -> str:
+    field = stream.fields.get(column)
+    return "TEXT" if field is None else field.sql_type

@@ -1,0 +1,119 @@
+"""From a body's bytes to raw records: nothing is parsed that need not be.
+
+A record stays the bytes that it was (msgspec.Raw), since most records of most days did not change and their hash
+says so. What is not a whole, readable answer raises here, and is never mistaken for "no records" (DOMAIN.md part 3).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from fetchers.core import errors
+
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+
+# UTF-8 of U+FFFD, and of Arabic letters that were read as Latin-1 and encoded again.
+_REPLACEMENT = b"\xef\xbf\xbd"
+_MOJIBAKE = (b"\xc3\x98\xc2", b"\xc3\x99\xc2", b"\xc3\x9b\xc2")
+_PERSIAN = frozenset("ابپتثجچحخدذرزژسشصضطظعغفقکگلمنوهیيك")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of records as the gateway sent them; `total`: how many it says there are in all, if it does."""
+
+    records: list[msgspec.Raw]
+    total: int | None = None
+
+
+def read(body: bytes, headers: Mapping[str, str]) -> dict[str, msgspec.Raw]:
+    """The top-level object of a JSON body, its values still raw, keys in lower case.
+
+    Raises NotJson for HTML, cut or broken JSON, NaN, and encodings that cannot be read without guessing.
+    """
+    text = _utf8(body, headers)
+    try:
+        found = _object.decode(text)
+    except msgspec.DecodeError as error:
+        shape = text.lstrip()[:1]
+        if shape == b"<":
+            raise errors.NotJson("The gateway sent a web page instead of data.", reason="html") from error
+        if shape == b"[":
+            raise errors.Envelope("The gateway sent a bare list.", reason="list") from error
+        if "truncated" in str(error):
+            raise errors.Truncated("The answer ends in the middle.", reason="json") from error
+        raise errors.NotJson("The answer is not JSON.", reason="json") from error
+    except UnicodeDecodeError as error:
+        raise errors.NotJson("The answer's text cannot be read.", reason="charset") from error
+    return {key.lower(): value for key, value in found.items()}
+
+
+def records(raw: msgspec.Raw | None, whose: str) -> list[msgspec.Raw]:
+    """The records of a `data` value: a list, or one object alone. Raises Envelope for all else."""
+    text = bytes(raw).lstrip() if raw is not None else b""
+    if text[:1] == b"[":
+        try:
+            return _array.decode(text)
+        except msgspec.DecodeError as error:
+            raise errors.NotJson("The list of records is broken.", reason="json") from error
+    if text[:1] == b"{" and text != b"{}":
+        return [msgspec.Raw(text)]
+    shape = {b"": "missing", b"n": "null", b'"': "text", b"{": "empty object"}.get(text[:1], "not a list")
+    raise errors.Envelope(f"{whose} sent no list of records (data is {shape}).", reason=shape)
+
+
+def whole_number(raw: msgspec.Raw | None) -> int | None:
+    """A total that the gateway names, as a non-negative number or digits in quotes; None for anything else."""
+    if raw is None:
+        return None
+    try:
+        value: Any = msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _utf8(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """The body as clean UTF-8: strictly, else by the declared encoding, else as windows-1256 if that is plausible.
+
+    Only the first 4 kB decide whether it is UTF-8 at all; each record that is parsed later is checked strictly.
+    """
+    if body[:3] == b"\xef\xbb\xbf":
+        body = body[3:]
+    if body[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in body[:64]:
+        raise errors.NotJson("The answer is in UTF-16, which this gateway should not send.", reason="charset")
+    head = body[:4096]
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        cut_inside_a_letter = error.start >= len(head) - 3 and len(body) > len(head)
+        if not cut_inside_a_letter:
+            return _legacy(body, headers)
+    limit = 3 + len(body) // 20_000
+    if body.count(_REPLACEMENT) > limit or sum(body.count(mark) for mark in _MOJIBAKE) > limit:
+        raise errors.NotJson("The answer's text was damaged on its way (wrong encoding).", reason="charset")
+    return body
+
+
+def _legacy(body: bytes, headers: Mapping[str, str]) -> bytes:
+    declared = ""
+    for part in headers.get("content-type", "").split(";")[1:]:
+        key, _, value = part.partition("=")
+        if key.strip().lower() == "charset":
+            declared = value.strip(" \"'").lower()
+    for encoding in dict.fromkeys((declared, "windows-1256")):
+        if encoding in ("", "utf-8", "utf8"):
+            continue
+        try:
+            text = body.decode(encoding)
+        except (LookupError, UnicodeDecodeError):
+            continue
+        letters = [letter for letter in text if ord(letter) > 127]
+        if letters and sum(letter in _PERSIAN for letter in letters) >= 0.8 * len(letters):
+            return text.encode()
+    raise errors.NotJson("The answer's text is in an encoding that cannot be read safely.", reason="charset")

@@ -1,0 +1,61 @@
+"""What a part's raw records were the last time: the hash, outcome and key of each, in one compact value.
+
+With it, "nothing changed" is one comparison of digests, and "little changed" parses only what is new (DESIGN.md 4.3).
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+
+KEPT, DUPLICATE, REJECTED = 0, 1, 2
+HASH_BYTES = 16
+
+Key = str | int | list[str | int]
+
+
+class Index(msgspec.Struct, array_like=True):
+    """One entry per raw record, in the order in which they came.
+
+    hashes: 16 bytes each, joined. outcomes: one byte each. keys: the primary key within the part, None if rejected.
+    version: of the rules by which the records were read; an index of other rules says nothing.
+    """
+
+    version: str
+    hashes: bytes
+    outcomes: bytes
+    keys: list[Key | None]
+
+    def entries(self) -> dict[bytes, tuple[int, Key | None]]:
+        """Hash → (outcome, key). Records that are equal to the letter share an entry."""
+        cut = [self.hashes[at : at + HASH_BYTES] for at in range(0, len(self.hashes), HASH_BYTES)]
+        return dict(zip(cut, zip(self.outcomes, self.keys, strict=True), strict=True))
+
+    def count(self, outcome: int) -> int:
+        """How many records had this outcome."""
+        return self.outcomes.count(outcome)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Index)
+
+
+def encode(index: Index) -> bytes:
+    """The index as it is stored."""
+    return _encoder.encode(index)
+
+
+def decode(blob: bytes) -> Index:
+    """The index as it was stored."""
+    return _decoder.decode(blob)
+
+
+def hash_records(records: Sequence[msgspec.Raw]) -> list[bytes]:
+    """The hash of each raw record."""
+    blake = hashlib.blake2b
+    return [blake(record, digest_size=HASH_BYTES).digest() for record in records]
+
+
+def digest(version: str, hashes: Sequence[bytes]) -> bytes:
+    """The digest of a whole part: of the rules' version and every record in order."""
+    return hashlib.blake2b(version.encode() + b"".join(hashes), digest_size=HASH_BYTES).digest()

@@ -1,0 +1,143 @@
+"""Reading a part whole, page by page, believing rows and not totals (DOMAIN.md part 3, rows 18–21 and 30).
+
+What a gateway says about pages may be wrong; what it sends is what there is. So a reading ends when a page is
+empty (asked again to be sure), shorter than this gateway is known to give, or when the announced number of rows is
+reached. A reading that looks torn is done again with another page size, which moves the seams: rows that are really
+there twice are there twice again, rows that slipped over a seam are not.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from fetchers.core.envelope import Page
+from fetchers.core.errors import PagingError
+
+MAX_PAGES = 5000
+READINGS = 4  # of one part, until two agree
+EMPTY_ANSWERS = 3  # in a row, before "there is nothing" is believed
+
+Ask = Callable[[int, int], Page]
+
+
+@dataclass
+class Reading:
+    """One pass over a part's pages."""
+
+    records: list[msgspec.Raw]
+    total: int | None
+    seams: bool  # a record stands on two pages: the pages moved, or it is there twice
+    stuck: bool  # a page came again: the page number is ignored
+
+    @property
+    def short(self) -> bool:
+        """Fewer rows than announced."""
+        return self.total is not None and len(self.records) < self.total
+
+    def fingerprint(self) -> bytes:
+        """The same for the same records in any order, each as often as it is there."""
+        hashes = sorted(hashlib.blake2b(record, digest_size=16).digest() for record in self.records)
+        return hashlib.blake2b(b"".join(hashes), digest_size=16).digest()
+
+
+def read_whole(ask: Ask, page_size: int, largest_page: Callable[[int], int]) -> list[msgspec.Raw]:
+    """Every record of a part.
+
+    ask: fetches (page number from 1, page size). largest_page: told each page's length, answers the longest page
+    that this gateway has given so far. Raises PagingError when no whole can be made of what comes.
+
+    1. Read to the end. If nothing looks torn, that is it.
+    2. Else read again with another page size, until two readings agree.
+    """
+    seen: set[bytes] = set()
+    for repeat in range(READINGS):
+        longest = min(page_size, max(largest_page(0), 1))
+        size = max(7, longest * (4 - repeat) // 5 - repeat) if repeat else page_size
+        reading = _read(ask, size, largest_page)
+        if reading.stuck or reading.short:
+            continue
+        if not reading.seams:
+            return reading.records
+        mark = reading.fingerprint()
+        if mark in seen:
+            return reading.records
+        seen.add(mark)
+    if reading.stuck:
+        raise PagingError("Every page is the same: the gateway ignores the page number.", reason="repeats")
+    if reading.short:
+        raise PagingError(
+            f"{len(reading.records)} rows came, {reading.total} were announced.",
+            reason="short",
+            got=len(reading.records),
+            announced=reading.total,
+        )
+    raise PagingError("Rows moved between the pages at each reading.", reason="moved")
+
+
+def _read(ask: Ask, size: int, largest_page: Callable[[int], int]) -> Reading:
+    records: list[msgspec.Raw] = []
+    pages: set[bytes] = set()
+    where: dict[bytes, int] = {}
+    totals: set[int] = set()
+    seams = False
+    number = 0
+    while number < MAX_PAGES:
+        number += 1
+        page = _ask_until_sure(ask, number, size, len(records))
+        if page.total is not None:
+            totals.add(page.total)
+        if not page.records:
+            break
+        mark = hashlib.blake2b(b"\n".join(page.records), digest_size=16).digest()
+        if mark in pages:
+            return Reading(records, _agreed(totals), seams, stuck=True)
+        pages.add(mark)
+        longest = largest_page(len(page.records))
+        records.extend(page.records)
+        last = _is_last(page, len(records), size, longest)
+        if number > 1 or not last:  # a part of one page has no seams to look for
+            for record in page.records:
+                key = hashlib.blake2b(record, digest_size=16).digest()
+                seams = seams or where.setdefault(key, number) != number
+        if last:
+            break
+    else:
+        raise PagingError(f"More than {MAX_PAGES} pages, and no end.", reason="endless")
+    return Reading(records, _agreed(totals), seams, stuck=False)
+
+
+def _agreed(totals: set[int]) -> int | None:
+    """The announced total, if every page announced the same; one that changes is worth nothing."""
+    return totals.pop() if len(totals) == 1 else None
+
+
+def _is_last(page: Page, so_far: int, asked: int, longest: int) -> bool:
+    """Whether no page can follow.
+
+    A short page is the last one only if this gateway is known to give longer ones: otherwise its length may be a
+    silent cap. Round lengths are how caps look, so they are never believed.
+    """
+    length = len(page.records)
+    if length % 50 == 0:
+        return False
+    if page.total is not None and so_far <= page.total:
+        return so_far == page.total and length < asked
+    return length < min(longest, asked)
+
+
+def _ask_until_sure(ask: Ask, number: int, size: int, so_far: int) -> Page:
+    """One page; an empty one is asked for again, for a gateway in trouble likes to answer `[]`.
+
+    Behind rows that are complete by the gateway's own count, one empty answer is enough.
+    """
+    page = ask(number, size)
+    for _ in range(EMPTY_ANSWERS - 1):
+        if page.records or (page.total is not None and so_far and so_far >= page.total):
+            return page
+        page = ask(number, size)
+    return page
+
+
+__all__ = ["Page", "PagingError", "read_whole"]

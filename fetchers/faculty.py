@@ -1,0 +1,47 @@
+"""Faculty of a Golestan gateway: one list, one part."""
+
+from collections.abc import Iterator
+
+from fetchers import Code, Email, Integer, Label, NationalCode, Page, Phone, Text, stream
+from fetchers.golestan import GolestanFetcher
+
+
+class Faculty(GolestanFetcher):
+    """Every member of the faculty, as the gateway lists them today."""
+
+    label = Label("اعضای هیئت علمی", "Faculty")
+    default_timeout_seconds = 3600
+
+    @stream(
+        table="faculty",
+        label=Label("اعضای هیئت علمی", "Faculty"),
+        primary_key=("id",),
+        fields={
+            "id": Integer(Label("شناسه", "ID")),
+            "professorCode": Code(Label("کد استاد", "Professor code")),
+            "name": Text(Label("نام", "First name")),
+            "family": Text(Label("نام خانوادگی", "Family name")),
+            "field": Text(Label("رشته", "Field")),
+            "code": Code(Label("کد", "Code")),
+            "mobile": Phone(Label("تلفن همراه", "Mobile"), personal=True),
+            "nationalcode": NationalCode(Label("کد ملی", "National code"), personal=True),
+            "email": Email(Label("رایانامه", "E-mail"), personal=True),
+            "personelid": Code(Label("شماره پرسنلی", "Personnel number"), zero_is_empty=True, personal=True),
+            "code_Markaz": Code(Label("کد مرکز", "Campus code")),
+            "markaz": Text(Label("مرکز", "Campus")),
+            "city": Text(Label("شهر", "City")),
+            "sex": Integer(Label("جنسیت", "Sex")),
+            "scope": Text(Label("حوزه", "Scope")),
+            "scope_ID": Code(Label("کد حوزه", "Scope code")),
+            "employ_state": Text(Label("وضعیت خدمت", "Service status")),
+            "employtype": Code(Label("کد نوع عضویت", "Membership code")),
+            "employtype_title": Text(Label("نوع عضویت", "Membership")),
+            "estekhdamtype": Code(Label("کد نوع استخدام", "Employment code")),
+            "estekhdamtype_title": Text(Label("نوع استخدام", "Employment")),
+        },
+        search=("name", "family", "professorCode", "personelid", "nationalcode", "field", "markaz"),
+        summary=("id", "name", "family", "field", "markaz", "employtype_title", "employ_state"),
+    )
+    def faculty(self) -> Iterator[Page]:
+        """The whole list; this endpoint takes page number and size at the top of its body (DOMAIN.md G3)."""
+        yield from self.pages("/API/Golestan/Faculty", {}, paging=None, what="faculty")

@@ -1,0 +1,110 @@
+"""Students of a Golestan gateway: one part per campus and term."""
+
+from collections.abc import Iterator
+
+from fetchers import (
+    Code,
+    ConfigError,
+    Email,
+    Integer,
+    JalaliDate,
+    Label,
+    LatestTable,
+    Page,
+    Partition,
+    Phone,
+    Province,
+    Setting,
+    Text,
+    stream,
+)
+from fetchers.golestan import GolestanFetcher, GolestanSettings, terms
+
+
+class StudentsSettings(GolestanSettings):
+    """What the gateway cannot tell: which campuses there are, and since when."""
+
+    campuses: list[str] = Setting(list, title=Label("پردیس‌ها", "Campuses"), filled_from="campuses")
+    first_term: str = Setting(
+        "4001",
+        title=Label("نخستین نیمسال", "First term"),
+        help=Label(
+            "سه رقم سال تحصیلی و ۱، ۲ یا ۳؛ ۴۰۵۱ یعنی نیمسال نخست ۱۴۰۵.",
+            "Three digits of the academic year, then 1, 2 or 3: 4051 is the first term of 1405.",
+        ),
+        seed_env="GOLESTAN_FIRST_TERM",
+        pattern=r"^\d{3}[123]$",
+    )
+
+
+class Students(GolestanFetcher):
+    """Every student of every campus, term by term, newest term first."""
+
+    label = Label("دانشجویان", "Students")
+    Settings = StudentsSettings
+    settings: StudentsSettings
+
+    @stream(
+        table="student_terms",
+        label=Label("دانشجو در نیمسال", "Student terms"),
+        primary_key=("codePardis", "term", "studentnum"),
+        partitions="campus_terms",
+        partition_columns={"codePardis": "campus", "term": "term"},
+        fields={
+            "studentnum": Code(Label("شماره دانشجویی", "Student number")),
+            "firstname": Text(Label("نام", "First name")),
+            "familyname": Text(Label("نام خانوادگی", "Family name")),
+            "firstnameeng": Text(Label("نام لاتین", "First name (Latin)")),
+            "familynameeng": Text(Label("نام خانوادگی لاتین", "Family name (Latin)")),
+            "fathername": Text(Label("نام پدر", "Father's name"), personal=True),
+            "codvaziayat": Code(Label("کد وضعیت", "Status code")),
+            "vazeiyat": Text(Label("وضعیت", "Status")),
+            "birthdate": JalaliDate(Label("تاریخ تولد", "Date of birth"), birth=True, personal=True),
+            "birthplace": Text(Label("محل تولد", "Place of birth"), personal=True),
+            "city": Text(Label("شهر", "City")),
+            "address": Text(Label("نشانی", "Address"), personal=True),
+            "phonenum": Phone(Label("تلفن", "Telephone"), personal=True),
+            "email": Email(Label("رایانامه", "E-mail"), personal=True),
+            "sex": Text(Label("جنسیت", "Sex")),
+            "course": Code(Label("کد رشته", "Course code")),
+            "course_name": Text(Label("رشته", "Course")),
+            "grade": Code(Label("کد مقطع", "Degree code")),
+            "gradname": Text(Label("مقطع", "Degree")),
+            "degsdate": JalaliDate(Label("تاریخ شروع مقطع", "Start of degree")),
+            "last_degree": Text(Label("آخرین مدرک", "Last degree")),
+            "uniname": Text(Label("دانشگاه", "University")),
+            "sub_uniname": Text(Label("واحد", "Unit")),
+            "sub_num": Code(Label("شماره واحد", "Unit number")),
+            "provinceCode": Integer(Label("کد استان", "Province code")),
+            "code_Markaz": Code(Label("کد مرکز", "Campus code")),
+            "province": Province(Label("استان", "Province")),
+            "term": Code(Label("نیمسال", "Term")),
+        },
+        latest=LatestTable(
+            table="Students",
+            key="studentnum",
+            newest="term",
+            ceiling="current_term",
+            prefer_equal=("codePardis", "code_Markaz"),
+            label=Label("دانشجویان", "Students"),
+        ),
+        search=("firstname", "familyname", "studentnum", "fathername", "course_name", "sub_uniname"),
+        summary=("studentnum", "firstname", "familyname", "term", "course_name", "gradname", "vazeiyat", "province"),
+    )
+    def student_terms(self, campus: str, term: str) -> Iterator[Page]:
+        """One campus in one term. All four keys must be there, campus and term as text (DOMAIN.md G4)."""
+        body = {"codePardis": campus, "term": term, "Filter": {}}
+        yield from self.pages("/API/Golestan/Students_2", body, what=f"campus {campus}, term {term}")
+
+    def campus_terms(self) -> Iterator[Partition]:
+        """Every campus in every term, newest term first: what people ask for most is there soonest."""
+        if not self.settings.campuses:
+            raise ConfigError("The list of campuses is empty.", setting="campuses")
+        newest = terms.newest(self.session.now)
+        for term in reversed(list(terms.between(self.settings.first_term, newest))):
+            for campus in self.settings.campuses:
+                yield {"campus": campus, "term": term}
+
+    def current_term(self) -> str:
+        """The newest term that has begun: rows of later ones do not make a student's newest row."""
+        return terms.current(self.session.now)
