@@ -32,11 +32,11 @@ class MigrationError(Exception):
 
 
 def upgrade(config: Config, *, now: datetime | None = None) -> bool:
-    """Bring the control database to the newest schema; True if it was not there yet.
+    """Bring the control database to the newest schema; True if that changed anything.
 
     1. Look, without a lock: almost always there is nothing to do.
     2. Copy an existing SQLite database into instance/backups.
-    3. Under the write lock, look again (another process may have been quicker) and migrate in one transaction.
+    3. Under the write lock, look again (another process may have been quicker); migrate in one transaction.
     """
     engine = _engine(config.panel_database_url)
     try:
@@ -86,7 +86,7 @@ def _engine(url: str) -> Engine:
 
         @event.listens_for(engine, "connect")
         def _no_cascades(connection: Any, _record: Any) -> None:
-            # Batch mode drops and rebuilds tables: with foreign keys on, that would delete the rows of others.
+            # Batch mode drops and rebuilds tables: with foreign keys on, others would lose rows by that.
             # They are checked before the commit instead (https://www.sqlite.org/lang_altertable.html).
             connection.execute("PRAGMA foreign_keys = OFF")
 

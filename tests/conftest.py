@@ -1,0 +1,141 @@
+"""What all tests share: nothing but loopback may be asked; an instance, a database, a simulator, a port."""
+
+import ipaddress
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+
+from panel.config import Config, load
+from panel.db import open_engine
+from panel.seed import prepare
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A developer's own .env and environment say nothing to tests, nor to the processes that they start.
+os.environ["PANEL_ENV_FILE"] = os.devnull
+for _name in [name for name in os.environ if name.startswith(("PANEL_", "GOLESTAN_", "DATA_DATABASE"))]:
+    if _name != "PANEL_ENV_FILE":
+        del os.environ[_name]
+
+_strangers: list[str] = []
+
+
+def _is_loopback(host: str) -> bool:
+    if host in ("localhost", ""):
+        return True
+    try:
+        return ipaddress.ip_address(host.split("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _only_loopback(event: str, arguments: tuple[object, ...]) -> None:
+    """An audit hook sees every connection of this process, whatever library makes it."""
+    if event not in ("socket.connect", "socket.sendto"):
+        return
+    address = arguments[1]
+    if isinstance(address, tuple) and not _is_loopback(str(address[0])):
+        _strangers.append(f"{os.environ.get('PYTEST_CURRENT_TEST', 'outside a test')}: {address}")
+        raise PermissionError(f"tests may connect to loopback only, not to {address}")
+
+
+sys.addaudithook(_only_loopback)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # The error inside may have been caught (a retry): the session fails all the same.
+    if _strangers:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in _strangers:
+        terminalreporter.write_line(f"CONNECTION BEYOND LOOPBACK: {line}", red=True)
+
+
+@pytest.fixture(scope="session")
+def require_services() -> Callable[[str], None]:
+    """`require_services("no Chromium here")`: skip with the reason, or fail where CI promises the service."""
+
+    def missing(reason: str) -> None:
+        if os.environ.get("REQUIRE_SERVICES") == "1":
+            pytest.fail(f"{reason} (and REQUIRE_SERVICES=1)")
+        pytest.skip(reason)
+
+    return missing
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Config:
+    """The configuration of an instance of its own, as `load` makes it from a bare environment."""
+    return load({"PANEL_INSTANCE": str(tmp_path / "instance")})
+
+
+@pytest.fixture(scope="session")
+def seeded_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated and seeded control database, made once: copied for each test that wants one."""
+    config = load({"PANEL_INSTANCE": str(tmp_path_factory.mktemp("template"))})
+    prepare(config)
+    return config.instance / "panel.db"
+
+
+@pytest.fixture
+def control_db(instance: Config, seeded_database: Path) -> Iterator[sessionmaker[Session]]:
+    """Sessions on the migrated and seeded control database of `instance`."""
+    shutil.copy(seeded_database, instance.instance / "panel.db")
+    engine = open_engine(instance.panel_database_url)
+    yield sessionmaker(engine, expire_on_commit=False)
+    engine.dispose()
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A running simulator."""
+
+    url: str
+    process: subprocess.Popen[str]
+    username: str = "hamgam"
+    password: str = "simulator"
+
+
+@pytest.fixture
+def simulator() -> Iterator[Callable[..., Gateway]]:
+    """Start simulators: `simulator("--size", "tiny", "--seed", "3")`. They end with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*options: str) -> Gateway:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fetchers.golestan.simulator", "--port", "0", *options],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        first = process.stdout.readline().strip()
+        assert first.startswith("listening on http://"), f"the simulator said: {first!r}"
+        return Gateway(first.removeprefix("listening on "), process)
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait(10)
+        if process.stdout is not None:
+            process.stdout.close()
