@@ -7,7 +7,7 @@ commands, which import this package too, do without.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -73,7 +73,7 @@ def create_app(config: Config | None = None) -> Flask:
 
     plain = app.wsgi_app
 
-    def writes_open_immediate(environ, start_response):  # type: ignore[no-untyped-def]
+    def writes_open_immediate(environ: dict[str, Any], start_response: Any) -> Any:
         """Requests that may change something say so before their first statement (panel/db.py)."""
         if environ["REQUEST_METHOD"] in gate.SAFE_METHODS:
             return plain(environ, start_response)

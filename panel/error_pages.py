@@ -64,8 +64,12 @@ def page(
     status: int, number: str | None = None, title: str | None = None, todo: str | None = None
 ) -> Response:
     what, then = headline(status)
-    body = render_template("error.html", status=status, title=title or what, todo=todo or then, number=number)
-    return make_response(body, status)
+    facts = {"status": status, "title": title or what, "todo": todo or then, "number": number}
+    try:
+        return make_response(render_template("error.html", **facts), status)
+    except Exception:  # noqa: BLE001 - whatever broke the page may break the error page's frame too
+        log.exception("the error page could not be rendered either")
+        return make_response(render_template("error_bare.html", **facts), status)
 
 
 def answer(status: int, message: str, number: str | None = None) -> Response:

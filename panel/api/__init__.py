@@ -1,5 +1,6 @@
-"""REST under /api/v1."""
+"""REST under /api/v1: bearer tokens, JSON, one error shape. A thin door: the verbs are in panel/runs.py."""
 
-from flask import Blueprint
+from panel.api import runs, syncs  # noqa: F401  (they register their routes)
+from panel.api.door import api
 
-api = Blueprint("api", __name__, url_prefix="/api/v1")
+__all__ = ["api"]

@@ -16,7 +16,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Open to strangers.
 PUBLIC = frozenset({"static", "admin.static", "auth.login", "auth.set_locale", "health.healthz"})
 # What everybody who is signed in may change: their own session, language and password.
-OWN_BUSINESS = frozenset({"auth.logout", "auth.set_locale", "account.index", "account.password"})
+OWN_BUSINESS = frozenset({"auth.logout", "auth.set_locale", "account.index"})
 API = "api"  # this blueprint knows its callers by bearer tokens alone, and checks them itself
 
 
@@ -34,7 +34,9 @@ def install(app: Flask) -> None:
         """
         if names is not None and host_name(request.host) not in names:
             abort(400, description="unknown host")
-        if request.blueprint == API:
+        if any("\0" in text for text in (request.path, *request.args.keys(), *request.args.values())):
+            abort(400)
+        if request.blueprint == API or (request.endpoint is None and request.path.startswith("/api/")):
             return None
         if request.method not in SAFE_METHODS and not from_our_pages():
             abort(403, description="cross-origin")

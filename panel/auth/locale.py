@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Flask, current_app, has_request_context, request
 from flask_login import current_user
+from sqlalchemy.exc import SQLAlchemyError
 
 LOCALES = ("fa", "en")
 RIGHT_TO_LEFT = ("fa",)
@@ -21,11 +22,18 @@ def current() -> str:
     fallback = current_app.config["BABEL_DEFAULT_LOCALE"] if current_app else "fa"
     if not has_request_context():
         return fallback
-    own = current_user.locale if current_user and current_user.is_authenticated else None
-    for choice in (request.args.get("lang"), own, request.cookies.get(COOKIE)):
+    for choice in (request.args.get("lang"), _own(), request.cookies.get(COOKIE)):
         if choice in LOCALES:
             return choice
     return fallback
+
+
+def _own() -> str | None:
+    """What the signed-in person chose."""
+    try:
+        return current_user.locale if current_user and current_user.is_authenticated else None
+    except SQLAlchemyError:  # the page that says so needs a language all the same
+        return None
 
 
 def direction(locale: str | None = None) -> str:

@@ -1,0 +1,100 @@
+"""Syncs, and the trigger."""
+
+from typing import Annotated, Any, Literal
+
+from flask import jsonify
+from flask.typing import ResponseReturnValue
+from pydantic import Field, StringConstraints
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from panel import audit, doorbell, runs
+from panel.api.door import Body, Refused, api, body, caller, instance, iso
+from panel.auth.login import address
+from panel.clock import utcnow
+from panel.extensions import db
+from panel.models import DataSync
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,39}$")]
+Value = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f,=]{1,60}$")]
+Partition = Annotated[dict[Name, Value], Field(min_length=1, max_length=8)]
+
+
+class Trigger(Body):
+    """partitions: null for all, else which; a partition may name only some of its keys."""
+
+    mode: Literal["incremental", "full"] = "incremental"
+    partitions: Annotated[list[Partition], Field(min_length=1, max_length=1000)] | None = None
+    dry_run: bool = False
+
+
+def sync_dict(sync: DataSync) -> dict[str, Any]:
+    """A sync and its newest run; no setting of the source, so no secret either."""
+    return {
+        "key": sync.key,
+        "fetcher": sync.fetcher,
+        "status": sync.status,
+        "error_code": sync.error_code,
+        "schedule": {
+            "kind": sync.schedule_kind,
+            "interval_minutes": sync.interval_minutes,
+            "cron": sync.cron,
+        },
+        "next_run_at": iso(sync.next_run_at),
+        "last_success_at": iso(sync.last_success_at),
+        "records": sync.records,
+        "records_delta": sync.records_delta,
+        "last_run": None if sync.last_run is None else sync.last_run.to_dict(),
+    }
+
+
+def sync_or_404(key: str) -> DataSync:
+    sync = db.session.scalar(select(DataSync).where(DataSync.key == key))
+    if sync is None:
+        raise Refused(404, "There is no sync of this name.")
+    return sync
+
+
+@api.get("/syncs")
+def list_syncs() -> ResponseReturnValue:
+    syncs = db.session.scalars(
+        select(DataSync).options(joinedload(DataSync.last_run)).order_by(DataSync.key)
+    ).all()
+    return jsonify(syncs=[sync_dict(sync) for sync in syncs])
+
+
+@api.get("/syncs/<key>")
+def show_sync(key: str) -> ResponseReturnValue:
+    return jsonify(sync_dict(sync_or_404(key)))
+
+
+@api.post("/syncs/<key>/runs")
+def trigger(key: str) -> ResponseReturnValue:
+    """Ask for a run: 202 with a new one, 200 with the one that is there already (`joined`)."""
+    wish = body(Trigger)
+    sync = sync_or_404(key)
+    wanted = runs.request(
+        db.session(),
+        sync,
+        triggered_by="api",
+        now=utcnow(),
+        user=caller().username,
+        mode=wish.mode,
+        dry_run=wish.dry_run,
+        partitions=wish.partitions,
+    )
+    answer = {"run": wanted.run.to_dict(), "joined": wanted.joined}
+    if not wanted.joined:
+        audit.record(
+            db.session(),
+            caller().username,
+            "run_requested",
+            subject=key,
+            address=address(),
+            run=wanted.run.id,
+            mode=wish.mode,
+            token=caller().token_name,
+        )
+    db.session.commit()
+    doorbell.ring(instance())
+    return jsonify(answer), 200 if wanted.joined else 202
