@@ -116,7 +116,6 @@ class RowCleaner:
                         "bad_key" if any(flag.column == column for flag in flags) else "no_key", column
                     )
         except TypeError:
-            flags.clear()
             self._blame(raw)
             raise
         except Reject:
@@ -130,9 +129,11 @@ class RowCleaner:
 
     def _blame(self, raw: tuple[Any, ...]) -> None:
         """A list or an object cannot be looked up at all: find which field had it, and reject the row."""
-        for memory, value in zip(self._memories, raw, strict=True):
-            memory.clean(value)
-        self._flags.clear()
+        try:
+            for memory, value in zip(self._memories, raw, strict=True):
+                memory.clean(value)
+        finally:
+            self._flags.clear()
 
     def _learn(self, keys: tuple[str, ...]) -> _Layout:
         """Work out once how records with these keys are read; a column's own spelling goes before others."""
