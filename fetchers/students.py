@@ -89,7 +89,16 @@ class Students(GolestanFetcher):
             label=Label("دانشجویان", "Students"),
         ),
         search=("firstname", "familyname", "studentnum", "fathername", "course_name", "sub_uniname"),
-        summary=("studentnum", "firstname", "familyname", "term", "course_name", "gradname", "vazeiyat", "province"),
+        summary=(
+            "studentnum",
+            "firstname",
+            "familyname",
+            "term",
+            "course_name",
+            "gradname",
+            "vazeiyat",
+            "province",
+        ),
     )
     def student_terms(self, campus: str, term: str) -> Iterator[Page]:
         """One campus in one term. All four keys must be there, campus and term as text (DOMAIN.md G4)."""

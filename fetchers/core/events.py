@@ -1,10 +1,10 @@
 """How a child tells its parent what happens: JSON lines on stdout (DESIGN.md 4.2).
 
-    plan       {"parts": [...], "resumed": [...]}
-    progress   {"counts", "partitions", "staged", "waiting"}, at most two a second
-    partition  {"part", "state": done | staged | failed | held, "counts", "error", "seconds"}
-    log        {"level", "message"}
-    and one last: result | held | error, with "counts", "partitions", "records", and "error" unless it is a result
+plan       {"parts": [...], "resumed": [...]}
+progress   {"counts", "partitions", "staged", "waiting"}, at most two a second
+partition  {"part", "state": done | staged | failed | held, "counts", "error", "seconds"}
+log        {"level", "message"}
+and one last: result | held | error, with "counts", "partitions", "records", and "error" unless it is a result
 """
 
 import threading

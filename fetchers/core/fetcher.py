@@ -28,11 +28,11 @@ class Label(NamedTuple):
         return self.en if locale.startswith("en") else self.fa
 
 
-def Setting(  # noqa: N802 - reads like pydantic's Field, which it wraps
+def Setting(
     default: Any = ...,
     *,
     title: Label,
-    help: Label | None = None,  # noqa: A002 - the word that authors expect
+    help: Label | None = None,
     env: str | None = None,
     seed_env: str | None = None,
     filled_from: str | None = None,
@@ -47,7 +47,7 @@ def Setting(  # noqa: N802 - reads like pydantic's Field, which it wraps
     filled_from: not on the form; the panel fills it from its own list ("campuses").
     placeholder, advanced: how the form shows it. limits: as pydantic's Field (ge, le, pattern, max_length …).
     """
-    extra = {
+    extra: dict[str, Any] = {
         "title_fa": title.fa,
         "title_en": title.en,
         "help_fa": help.fa if help else None,

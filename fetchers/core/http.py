@@ -151,7 +151,9 @@ class Session:
         except wire.HTTPError as error:
             raise _mapped(error, host, self.settings) from error
         except (OSError, ValueError) as error:  # ValueError: header lines that http.client cannot parse
-            raise errors.ConnectError(f"The connection to {host} broke.", host=host, reason="broken") from error
+            raise errors.ConnectError(
+                f"The connection to {host} broke.", host=host, reason="broken"
+            ) from error
         _refuse_failures(answer, host)
         return answer
 
@@ -171,7 +173,7 @@ class Session:
                 if elapsed >= self.settings.retry_budget:
                     raise
                 ceiling = min(60.0, 2.0 ** min(tries - 1, 6))
-                seconds = random.uniform(0, ceiling)  # noqa: S311 - spreads load, keeps no secret
+                seconds = random.uniform(0, ceiling)
                 if error.retry_after is not None:
                     seconds = min(error.retry_after, MAX_RETRY_AFTER)
                     self.limiter.pause(seconds)
@@ -209,7 +211,9 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: float, allowed: float) -
     elif encoding in ("identity", ""):
         unpack = None
     else:
-        raise errors.NotJson(f"The gateway packs its answers in an unknown way ({encoding[:20]}).", reason="encoding")
+        raise errors.NotJson(
+            f"The gateway packs its answers in an unknown way ({encoding[:20]}).", reason="encoding"
+        )
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -268,13 +272,17 @@ def _refuse_failures(answer: Answer, host: str) -> None:
     """Raise for a status that says nothing about the request itself. The body is never read as data."""
     status = answer.status
     if 300 <= status < 400:
-        raise errors.Redirected(f"{host} redirects ({status}); redirects are not followed.", host=host, status=status)
+        raise errors.Redirected(
+            f"{host} redirects ({status}); redirects are not followed.", host=host, status=status
+        )
     if status == 429:
         wait = retry_after(answer.headers.get("retry-after"), datetime.now(UTC))
         raise errors.RateLimited(f"{host} asks for a pause (429).", retry_after=wait, host=host)
     if status in (408, 425) or status >= 500:
         wait = retry_after(answer.headers.get("retry-after"), datetime.now(UTC))
-        raise errors.ServerError(f"{host} has trouble ({status}).", retry_after=wait, host=host, status=status)
+        raise errors.ServerError(
+            f"{host} has trouble ({status}).", retry_after=wait, host=host, status=status
+        )
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:

@@ -91,7 +91,9 @@ def check_fence(db: apsw.Connection, epoch: int) -> None:
     """
     db.execute("UPDATE _hamgam_fence SET epoch = ? WHERE id = 1 AND epoch <= ?", (epoch, epoch))
     if db.changes() != 1:
-        raise Fenced("A newer engine has taken over this destination; this process writes no more.", epoch=epoch)
+        raise Fenced(
+            "A newer engine has taken over this destination; this process writes no more.", epoch=epoch
+        )
 
 
 def enter(
@@ -141,7 +143,7 @@ def parts_of(db: apsw.Connection, runs: Iterable[str]) -> dict[tuple[str, str], 
             " FROM _hamgam_ledger WHERE run = ? AND kind = 'part'",
             (run,),
         ):
-            found.setdefault((str(stream), str(part)), (run, Counts(*(int(n) for n in numbers))))  # type: ignore[arg-type]
+            found.setdefault((str(stream), str(part)), (run, Counts(*(int(n) for n in numbers))))
     return found
 
 
@@ -152,7 +154,7 @@ def destination_epoch(url: str) -> int:
     db = sql.connect(url)
     try:
         prepare(db)
-        return int(db.execute("SELECT epoch FROM _hamgam_fence WHERE id = 1").fetchall()[0][0])  # type: ignore[arg-type]
+        return sql.number(db, "SELECT epoch FROM _hamgam_fence WHERE id = 1")
     except apsw.Error as error:
         raise sql.storage_error(error) from error
     finally:
@@ -191,5 +193,5 @@ def verdict(url: str, run: str) -> Closing | None:
     if row is None:
         return None
     details = json.loads(str(row[7]))
-    numbers = dict(zip(COUNTS, (int(n) for n in row[:7]), strict=True))  # type: ignore[arg-type]
+    numbers = dict(zip(COUNTS, (int(n) for n in row[:7]), strict=True))
     return Closing(numbers, details["partitions"], details["records"])

@@ -50,9 +50,7 @@ def load(key: str) -> Listing:
     found = [
         thing
         for thing in vars(module).values()
-        if isinstance(thing, type)
-        and issubclass(thing, Fetcher)
-        and thing.__module__ == module.__name__
+        if isinstance(thing, type) and issubclass(thing, Fetcher) and thing.__module__ == module.__name__
     ]
     if len(found) != 1:
         return Listing(key, None, f"fetchers/{key}.py must define one Fetcher, it defines {len(found)}")

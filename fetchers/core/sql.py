@@ -5,8 +5,9 @@ Table and column names come from fetcher files, which somebody else may have wri
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import apsw
@@ -54,11 +55,22 @@ def connect(url: str) -> apsw.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536", "temp_store = MEMORY"):
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            "cache_size = -65536",
+            "temp_store = MEMORY",
+        ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
     except (apsw.Error, OSError) as error:
         raise storage_error(error) from error
     return connection
+
+
+def number(db: apsw.Connection, statement: str, values: Sequence[Any] = ()) -> int:
+    """The one whole number that a query answers; 0 where it answers nothing."""
+    row: Any = db.execute(statement, tuple(values)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def storage_error(error: Exception) -> StorageError:

@@ -28,7 +28,10 @@ class GolestanSettings(HttpSettings):
         "", title=Label("نام کاربری درگاه", "Gateway user name"), env="GOLESTAN_USERNAME", max_length=150
     )
     password: SecretStr = Setting(
-        SecretStr(""), title=Label("گذرواژهٔ درگاه", "Gateway password"), env="GOLESTAN_PASSWORD", max_length=300
+        SecretStr(""),
+        title=Label("گذرواژهٔ درگاه", "Gateway password"),
+        env="GOLESTAN_PASSWORD",
+        max_length=300,
     )
     page_size: int = Setting(
         1000,

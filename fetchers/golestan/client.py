@@ -49,7 +49,9 @@ class GolestanClient:
         found = envelope.read(answer.body, answer.headers)
         if _says_failed(found):
             raise errors.Envelope(
-                f"{self._host} answered with an error: {_message(found)}", reason="error_body", said=_message(found)
+                f"{self._host} answered with an error: {_message(found)}",
+                reason="error_body",
+                said=_message(found),
             )
         return Page(
             envelope.records(found.get("data"), self._host), envelope.whole_number(found.get("totalcount"))

@@ -5,7 +5,7 @@ Each function takes text and gives what to store and what is odd about it (a wor
 
 import re
 
-from fetchers.core.clean.text import REPLACEMENT, ZWNJ, ascii_digits, clean
+from fetchers.core.clean.text import PLACEHOLDERS, REPLACEMENT, ZWNJ, ascii_digits, clean, tidy
 
 Result = tuple[str | None, str | None]
 
@@ -22,8 +22,8 @@ _INNER_DASH = re.compile(r"(?<=[0-9])-(?=[0-9])")
 
 def code(text: str, *, zero_is_empty: bool = False) -> Result:
     """A code is text: zeros kept, digits ASCII, no blanks. A digit that is none (`²`) makes it unusable."""
-    cleaned = text if text.isascii() and text.isdigit() else ascii_digits(_BLANKS.sub("", clean(text) or ""))
-    if not cleaned or cleaned.casefold() in {"-", "--", "null"} or (zero_is_empty and not cleaned.strip("0")):
+    cleaned = text if text.isascii() and text.isdigit() else _compact(text)
+    if cleaned.casefold() in PLACEHOLDERS or (zero_is_empty and not cleaned.strip("0")):
         return None, None
     if len(cleaned) > LONGEST_CODE or REPLACEMENT in cleaned:
         return None, "bad_code"
@@ -42,7 +42,7 @@ def is_national_code(digits: str) -> bool:
 
 def national_code(text: str) -> Result:
     """Ten digits; lost zeros come back. A wrong check digit is only flagged: old systems are full of them."""
-    cleaned, flag = code(_INNER_DASH.sub("", ascii_digits(clean(text) or "")), zero_is_empty=True)
+    cleaned, flag = code(_INNER_DASH.sub("", _compact(text)), zero_is_empty=True)
     if cleaned is None:
         return None, flag
     if not _NATIONAL(cleaned):
@@ -82,3 +82,11 @@ def email(text: str) -> Result:
         return None, None
     cleaned = cleaned.lower()
     return cleaned, None if _EMAIL(cleaned) else "bad_email"
+
+
+def _compact(text: str) -> str:
+    """Clean text without any blank, and with ASCII digits."""
+    compact = clean(text) or ""
+    while (shorter := tidy(_BLANKS.sub("", compact))) != compact:  # what a blank kept apart may be a tag now
+        compact = shorter
+    return ascii_digits(compact)

@@ -1,0 +1,374 @@
+"""What a freshly read part would change: compared with what is there, before anything is written.
+
+raw records ─► hashes ─► same digest? nothing to do
+                 └────► only new or differing records are parsed and cleaned, and compared by their
+                        *cleaned* values: key order, padding or Arabic letters alone are no change
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import apsw
+import msgspec
+import orjson
+
+from fetchers.core import index as ix
+from fetchers.core import sql
+from fetchers.core.clean import Flag, Reject, RowCleaner, compile_row, rules_version
+from fetchers.core.errors import NotJson, SchemaError
+from fetchers.core.fetcher import Partition, Stream
+from fetchers.core.index import DUPLICATE, KEPT, REJECTED, Key
+from fetchers.core.ledger import Counts
+
+Row = tuple[Any, ...]
+
+# A field that no record of a part has is only noticed where there are enough records to tell.
+ENOUGH_RECORDS = 20
+WITHOUT_KEY = 0.05
+
+
+@dataclass(frozen=True)
+class Note:
+    """An entry for `_hamgam_rejected`: a record left out (kept False), or something odd in one that is kept."""
+
+    hash: bytes
+    key: Key | None
+    field: str | None
+    reason: str
+    kept: bool
+    raw: str | None
+
+
+@dataclass
+class Delta:
+    """What publishing a part would do. `base`: the digest of what it was compared with; None for a new part."""
+
+    stream: Stream
+    partition: dict[str, str]
+    part: str
+    counts: Counts
+    digest: bytes
+    base: bytes | None
+    same: bool = False  # not a byte differs: nothing but the ledger is written
+    index: ix.Index | None = None
+    added: list[Row] = field(default_factory=list)
+    changed: list[tuple[Row, Row]] = field(default_factory=list)  # before, after
+    gone: list[Key] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    old_hashes: list[bytes] = field(default_factory=list)  # raw records that are no more: their notes go too
+    all_parsed: bool = False  # every record was read anew, so every older note goes
+    rows_before: int = 0
+
+    @property
+    def rows_after(self) -> int:
+        """Rows of this part after publishing."""
+        return self.rows_before + self.counts.added - self.counts.gone
+
+
+def part_name(partition: Partition) -> str:
+    """How a part is called in books, events and commands: "campus=1110,term=4051"; "" for one whole."""
+    return ",".join(f"{key}={value}" for key, value in partition.items())
+
+
+class Comparer:
+    """Compares the parts of one stream. One thread; reads the destination, writes nothing."""
+
+    def __init__(
+        self, db: apsw.Connection, stream: Stream, *, full: bool = False, may_be_missing: Iterable[str] = ()
+    ) -> None:
+        self._db = db
+        self.stream = stream
+        self._full = full
+        self._may_be_missing = frozenset(may_be_missing)
+        self.version = rules_version(stream.fields)
+        self._clean: RowCleaner = compile_row(stream.fields, stream.required)
+        self._wanted = {name.casefold(): name for name in stream.fields}
+        self._lost_by_layout: dict[tuple[str, ...], frozenset[str]] = {}
+        self._asked = tuple(stream.partition_columns.items())
+        self._own_key = tuple(
+            column for column in stream.primary_key if column not in stream.partition_columns
+        )
+        columns = stream.columns
+        fields = tuple(stream.fields)
+        self._lead = tuple(column for column in stream.partition_columns if column not in stream.fields)
+        # Columns that upstream sends too, but that hold what was asked for: (place among the fields, column).
+        self._overridden = [
+            (fields.index(column), column) for column in stream.partition_columns if column in stream.fields
+        ]
+        self._key_places = [columns.index(column) for column in self._own_key]
+        where = " AND ".join(f"{sql.name(column)} = ?" for column in stream.partition_columns) or "1"
+        table, named = sql.name(stream.table), sql.names(columns)
+        self._select_part = f"SELECT {named} FROM {table} WHERE {where}"
+        key_match = " AND ".join(f"{sql.name(column)} = ?" for column in self._own_key)
+        self._select_row = f"{self._select_part} AND {key_match}"
+        self.seen_fields: set[str] = set()
+        self.unknown_fields: set[str] = set()
+
+    def key_of(self, row: Row) -> Key:
+        """A row's primary key within its part."""
+        places = self._key_places
+        return row[places[0]] if len(places) == 1 else [row[place] for place in places]
+
+    def compare(self, partition: Partition, records: Sequence[msgspec.Raw]) -> Delta:
+        """Compare one complete part.
+
+        1. The same bytes under the same rules: done.
+        2. Sort records into known ones and ones to parse.
+        3. Parse and clean those; leave out what cannot be kept.
+        4. Among several records of one key, the one whose cleaned row has the smallest hash stays.
+        5. Compare what was parsed with the stored rows.
+
+        Raises SchemaError where the upstream's fields have changed, NotJson where a record cannot be read.
+        """
+        part = part_name(partition)
+        stored = self._db.execute(
+            "SELECT digest, raw_index, rows FROM _hamgam_partitions WHERE stream = ? AND part = ?",
+            (self.stream.name, part),
+        ).fetchone()
+        hashes = ix.hash_records(records)
+        digest = ix.digest(self.version, hashes)
+        old = ix.decode(stored[1]) if stored else None
+        delta = Delta(
+            self.stream, dict(partition), part, Counts(read=len(records)), digest,
+            base=stored[0] if stored else None,
+            rows_before=int(stored[2]) if stored else 0,
+        )  # fmt: skip
+        if old is not None and delta.base == digest and not self._full:
+            delta.same = True
+            delta.counts.unchanged = old.count(KEPT)
+            delta.counts.rejected = old.count(REJECTED)
+            delta.counts.duplicates = old.count(DUPLICATE)
+            return delta
+        entries = old.entries() if old is not None and old.version == self.version and not self._full else {}
+        self._sort_out(delta, records, hashes, entries, old)
+        return delta
+
+    def _sort_out(
+        self,
+        delta: Delta,
+        records: Sequence[msgspec.Raw],
+        hashes: list[bytes],
+        entries: dict[bytes, tuple[int, Key | None]],
+        old: ix.Index | None,
+    ) -> None:
+        outcomes = bytearray(len(records))
+        keys: list[Key | None] = [None] * len(records)
+        parsed: dict[int, Row] = {}
+        missing_before = Counter(self._clean.missing)
+        self._renamed: Counter[str] = Counter()
+        tried = without_key = 0
+        for place, mark in enumerate(hashes):
+            known = entries.get(mark)
+            if known is not None:
+                outcomes[place], keys[place] = known
+                continue
+            tried += 1
+            row = self._parse(delta, records[place], mark)
+            if row is None:
+                outcomes[place] = REJECTED
+                without_key += delta.notes[-1].reason in ("no_key", "bad_key")
+            else:
+                parsed[place] = row
+                keys[place] = self.key_of(row)
+        self._check_schema(tried, without_key, self._clean.missing - missing_before)
+        self._settle_doubles(delta, records, hashes, outcomes, keys, parsed)
+        self._compare_rows(delta, outcomes, keys, parsed, entries, old)
+        delta.counts.rejected = outcomes.count(REJECTED)
+        delta.counts.duplicates = outcomes.count(DUPLICATE)
+        delta.counts.unchanged = outcomes.count(KEPT) - delta.counts.added - delta.counts.changed
+        delta.index = ix.Index(self.version, b"".join(hashes), bytes(outcomes), keys)
+        if old is not None:
+            now = set(hashes)
+            delta.old_hashes = [mark for mark in old.entries() if mark not in now]
+
+    def _parse(self, delta: Delta, raw: msgspec.Raw, mark: bytes) -> Row | None:
+        """One record as a row; None (and a note) if it cannot be kept."""
+        record = _object(raw)
+        if type(record) is dict and (lost := self._lost(tuple(record))):
+            self._renamed.update(lost)
+        try:
+            values, flags = self._clean(record)
+        except Reject as reject:
+            text = bytes(raw).decode("utf-8", "replace")[:4000]
+            delta.notes.append(Note(mark, None, reject.field, reject.reason, kept=False, raw=text))
+            return None
+        if bytes(raw).count(b'":') != len(record):
+            flags = (*flags, *_double_keys(raw))
+        partition = delta.partition
+        lead = tuple(partition[self.stream.partition_columns[column]] for column in self._lead)
+        row: Row = (*lead, *values)
+        if self._overridden:
+            changed = list(values)
+            for place, column in self._overridden:
+                asked = partition[self.stream.partition_columns[column]]
+                if changed[place] is not None and changed[place] != asked:
+                    flags = (*flags, Flag(column, "differs_from_asked", str(changed[place])))
+                changed[place] = asked
+            row = (*lead, *changed)
+        if flags:
+            key = self.key_of(row)
+            delta.notes.extend(
+                Note(mark, key, flag.column, flag.reason, kept=True, raw=flag.raw) for flag in flags
+            )
+        return row
+
+    def _check_schema(self, tried: int, without_key: int, missing: Counter[str]) -> None:
+        """Refuse a part whose records have lost a field (DOMAIN.md part 3, row 15; FAULTS.md F36)."""
+        if not tried:
+            return
+        if without_key > max(WITHOUT_KEY * tried, 1 if tried < ENOUGH_RECORDS else 0):
+            raise SchemaError(
+                f"{without_key} of {tried} records have no {', '.join(self._own_key)}.",
+                fields=list(self._own_key),
+                records=without_key,
+            )
+        absent = {name for name, times in missing.items() if times == tried} - self._may_be_missing
+        lost = {name for name, times in self._renamed.items() if times > WITHOUT_KEY * tried}
+        if tried >= ENOUGH_RECORDS:
+            lost |= absent & self.seen_fields
+        if lost:
+            strangers = sorted(self._clean.unknown)[:10]
+            raise SchemaError(
+                f"The gateway no longer sends {', '.join(sorted(lost))}.",
+                fields=sorted(lost),
+                unknown=strangers,
+            )
+        self.seen_fields |= set(self.stream.fields) - absent
+        self.unknown_fields |= self._clean.unknown
+
+    def _lost(self, layout: tuple[str, ...]) -> frozenset[str]:
+        """Fields that records of these keys lack while a stranger stands in them: most likely one was renamed."""
+        known = self._lost_by_layout.get(layout)
+        if known is None:
+            there = {key.casefold() for key in layout}
+            strangers = there - self._wanted.keys()
+            lost = {name for key, name in self._wanted.items() if key not in there} if strangers else set()
+            if len(self._lost_by_layout) > 64:
+                self._lost_by_layout.clear()
+            known = self._lost_by_layout[layout] = frozenset(lost - self._may_be_missing)
+        return known
+
+    def _settle_doubles(
+        self,
+        delta: Delta,
+        records: Sequence[msgspec.Raw],
+        hashes: list[bytes],
+        outcomes: bytearray,
+        keys: list[Key | None],
+        parsed: dict[int, Row],
+    ) -> None:
+        """Choose among records of one key; wake a duplicate whose other has left."""
+        places: dict[Any, list[int]] = {}
+        for place, key in enumerate(keys):
+            if outcomes[place] != REJECTED:
+                places.setdefault(key if not isinstance(key, list) else tuple(key), []).append(place)
+        for same in places.values():
+            if len(same) == 1 and outcomes[same[0]] == KEPT:
+                continue
+            for place in same:
+                if place not in parsed:
+                    row = self._parse(delta, records[place], hashes[place])
+                    if row is None:
+                        raise NotJson("A record that was kept before cannot be read now.", reason="json")
+                    parsed[place] = row
+            ranked = sorted(same, key=lambda place: _row_hash(parsed[place]))
+            outcomes[ranked[0]] = KEPT
+            for place in ranked[1:]:
+                outcomes[place] = DUPLICATE
+                if parsed[place] != parsed[ranked[0]]:
+                    delta.notes.append(
+                        Note(hashes[place], keys[place], None, "unequal_duplicate", kept=True, raw=None)
+                    )
+
+    def _compare_rows(
+        self,
+        delta: Delta,
+        outcomes: bytearray,
+        keys: list[Key | None],
+        parsed: dict[int, Row],
+        entries: dict[bytes, tuple[int, Key | None]],
+        old: ix.Index | None,
+    ) -> None:
+        rows = [row for place, row in parsed.items() if outcomes[place] == KEPT]
+        delta.all_parsed = not entries
+        if old is None or not entries:
+            before = {_hashable(self.key_of(row)): row for row in self._part_rows(delta.partition)}
+            was: set[Any] = set(before)
+            delta.rows_before = len(was)
+        else:
+            was = {
+                _hashable(key) for outcome, key in zip(old.outcomes, old.keys, strict=True) if outcome == KEPT
+            }
+            wanted = [key for row in rows if (key := _hashable(self.key_of(row))) in was]
+            before = self._rows(delta.partition, wanted, len(was))
+        for row in rows:
+            key = _hashable(self.key_of(row))
+            stored = before.get(key)
+            if stored is None:
+                delta.added.append(row)
+            elif stored != row:
+                delta.changed.append((stored, row))
+        now = {_hashable(key) for place, key in enumerate(keys) if outcomes[place] == KEPT}
+        delta.gone = [list(key) if isinstance(key, tuple) else key for key in was - now]
+        delta.counts.added = len(delta.added)
+        delta.counts.changed = len(delta.changed)
+        delta.counts.gone = len(delta.gone)
+
+    def _part_rows(self, partition: Partition) -> Iterator[Row]:
+        asked = tuple(partition[name] for _, name in self._asked)
+        return iter(self._db.execute(self._select_part, asked))
+
+    def _rows(self, partition: Partition, wanted: list[Any], size: int) -> dict[Any, Row]:
+        """The stored rows of these keys: one by one where they are few, else the whole part at once."""
+        if len(wanted) * 4 > size:
+            return {_hashable(self.key_of(row)): row for row in self._part_rows(partition)}
+        asked = tuple(partition[name] for _, name in self._asked)
+        found = {}
+        for key in wanted:
+            own = key if isinstance(key, tuple) else (key,)
+            row = self._db.execute(self._select_row, (*asked, *own)).fetchone()
+            if row is not None:
+                found[key] = row
+        return found
+
+
+def _hashable(key: Key | None) -> Any:
+    return tuple(key) if isinstance(key, list) else key
+
+
+def _row_hash(row: Row) -> bytes:
+    return hashlib.blake2b(repr(row).encode("utf-8", "replace"), digest_size=16).digest()
+
+
+def _object(raw: msgspec.Raw) -> Any:
+    """Parse one record. orjson refuses lone surrogates; those the standard library reads, the cleaner replaces."""
+    try:
+        return orjson.loads(memoryview(raw))
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(bytes(raw), parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise NotJson("A record cannot be read.", reason="json") from error
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _double_keys(raw: msgspec.Raw) -> tuple[Flag, ...]:
+    """Keys that stand twice in one record with different values (DOMAIN.md part 3, row 16)."""
+    try:
+        pairs = json.loads(bytes(raw), object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return ()
+    first: dict[str, Any] = {}
+    for key, value in islice(pairs, 1000):
+        if key in first and first[key] != value:
+            return (Flag(key[:60], "double_key", ""),)
+        first.setdefault(key, value)
+    return ()

@@ -1,0 +1,63 @@
+"""Judge what would vanish, over the whole source, before any of it does (DESIGN.md 4.4)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fetchers.core.errors import Shrunk
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A part, and the whole source, may lose so many rows, or so many percent: both must be passed to be held."""
+
+    part_rows: int = 20
+    part_percent: float = 30.0
+    total_rows: int = 50
+    total_percent: float = 10.0
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What one part would lose. moved: rows whose person appears in another part of the same run."""
+
+    part: str
+    rows_before: int
+    rows_after: int
+    gone: int
+    moved: int = 0
+
+    @property
+    def vanishing(self) -> int:
+        """Rows that leave and do not turn up elsewhere."""
+        return self.gone - self.moved
+
+
+def judge(losses: Sequence[Loss], rows_before: int, limits: Limits) -> Shrunk | None:
+    """Whether these losses may be published. None: yes. Else why not, naming the parts that must wait.
+
+    rows_before: rows of the whole source. A part that comes to nothing always waits.
+    """
+    total = sum(loss.vanishing for loss in losses)
+    if total > limits.total_rows and total > rows_before * limits.total_percent / 100:
+        held = [loss.part for loss in losses]
+        reason = "total"
+    else:
+        held = [loss.part for loss in losses if _too_much(loss, limits)]
+        reason = "part"
+    if not held:
+        return None
+    gone = sum(loss.vanishing for loss in losses if loss.part in set(held))
+    return Shrunk(
+        f"{gone} of {rows_before} rows would vanish; the old data are kept.",
+        reason=reason,
+        gone=gone,
+        before=rows_before,
+        parts=held,
+    )
+
+
+def _too_much(loss: Loss, limits: Limits) -> bool:
+    if loss.rows_after == 0:
+        return True
+    over = loss.vanishing > loss.rows_before * limits.part_percent / 100
+    return over and loss.vanishing > limits.part_rows

@@ -1,0 +1,492 @@
+"""One job from plan to verdict: fetch in threads, compare and publish in this one.
+
+    plan ─► fetch (threads) ─► compare ─► removes nothing? publish : stage ─► judge ─► publish or hold ─► close
+
+Only here are a source's errors caught in general: one part's trouble is written down and does not stop the others.
+"""
+
+import hashlib
+import json
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+from pydantic import ValidationError
+
+from fetchers.core import columns, ledger, sql
+from fetchers.core.compare import Comparer, Delta, part_name
+from fetchers.core.errors import AuthError, ConfigError, Fenced, FetchError, Partial, Shrunk, StorageError
+from fetchers.core.events import Events
+from fetchers.core.fetcher import Fetcher, HttpSettings, Partition, Stream
+from fetchers.core.guard import Limits, Loss, judge
+from fetchers.core.http import Session, Stopped
+from fetchers.core.ledger import Counts
+from fetchers.core.publish import Publisher, begin_immediate
+from fetchers.core.registry import load
+from fetchers.core.spec import Spec
+from fetchers.core.staging import Staging
+
+WAITING_BODIES = 4
+NAMED_PARTS = 20
+
+
+class FetcherBroken(FetchError):
+    """The fetcher's file cannot be imported, or is not there."""
+
+    code = "E_FETCHER"
+
+
+class NothingPlanned(FetchError):
+    """The plan has no part: a sync that asks for nothing is no success."""
+
+    code = "E_PLAN"
+
+
+@dataclass
+class Part:
+    """One planned part of one stream."""
+
+    stream: Stream
+    partition: Partition
+    label: str
+
+
+@dataclass
+class Fetched:
+    """What a thread brought back: the records of a whole part, or why not."""
+
+    part: Part
+    records: list[msgspec.Raw]
+    error: FetchError | None
+    seconds: float
+
+
+@dataclass
+class Tally:
+    """The job's running figures."""
+
+    counts: Counts = field(default_factory=Counts)
+    planned: int = 0
+    done: int = 0
+    failed: int = 0
+    held: int = 0
+    staged: int = 0  # records read and compared; only grows
+
+    def partitions(self) -> dict[str, int]:
+        """The parts' figures by name."""
+        return {"planned": self.planned, "done": self.done, "failed": self.failed, "held": self.held}
+
+
+def open_fetcher(spec: Spec, events: Events) -> Fetcher:
+    """The job's fetcher with checked settings. Raises FetcherBroken or ConfigError."""
+    listing = load(spec.source)
+    if listing.fetcher is None:
+        raise FetcherBroken(f"The fetcher {spec.source} cannot be used: {listing.error}", source=spec.source)
+    try:
+        settings: HttpSettings = listing.fetcher.Settings(**spec.settings)
+    except ValidationError as error:
+        # include_input=False: what is wrong with a password must not print it.
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(str(piece) for piece in first["loc"])
+        raise ConfigError(f"The setting {name} cannot be used: {first['msg']}.", setting=name) from None
+    return listing.fetcher(settings, Session(settings, events, spec.now))
+
+
+def check(spec: Spec, events: Events) -> int:
+    """Test address and login; the exit code."""
+    try:
+        fetcher = open_fetcher(spec, events)
+        message = fetcher.check()
+    except FetchError as error:
+        events.send("error", error=error.to_dict())
+        return 1
+    events.send("result", message=message, message_params={})
+    return 0
+
+
+class Job:
+    """One execution of a source."""
+
+    def __init__(self, spec: Spec, events: Events) -> None:
+        self._spec = spec
+        self._events = events
+        self._tally = Tally()
+        self._failures: list[tuple[Part, FetchError]] = []
+        self._staging = Staging(Path(spec.staging or "."), spec.source, spec.run)
+        self._writing_wait = False
+        self._added_persons: set[Any] = set()
+
+    def run(self) -> int:
+        """Execute, tell, and return the exit code: 0 done, 1 failed, 3 held.
+
+        1. Open the fetcher and the destination, and plan.
+        2. Fetch, compare, publish part by part; stage parts that remove rows.
+        3. Judge the staged ones over the whole source; publish or hold them.
+        4. Close the books, and tell the verdict.
+        """
+        try:
+            self._fetcher = open_fetcher(self._spec, self._events)
+            self._db = sql.connect(self._spec.database)
+            try:
+                return self._execute()
+            finally:
+                self._fetcher.session.stop.set()
+                self._db.close()
+        except FetchError as error:
+            return self._end("error", error)
+        except apsw.Error as error:
+            return self._end("error", sql.storage_error(error))
+
+    # -- plan ---------------------------------------------------------------------------------------------
+
+    def _execute(self) -> int:
+        streams = self._fetcher.streams()
+        columns.prepare(self._db, streams)
+        parts = self._plan(streams)
+        done = self._open_books(parts)
+        self._staging.discard_older()
+        self._publishers = {stream.name: self._publisher(stream) for stream in streams}
+        self._comparers = {stream.name: self._comparer(stream) for stream in streams}
+        self._had_rows = self._db.execute("SELECT 1 FROM _hamgam_partitions LIMIT 1").fetchone() is not None
+        losses = self._fetch_all([part for part in parts if part not in done])
+        held = self._settle(streams, losses)
+        self._remember_fields()
+        if self._failures:
+            return self._end("error", self._partial())
+        if held is not None:
+            return self._end("held", held)
+        if not self._spec.dry_run:
+            self._close_books(streams)
+        self._staging.discard()
+        return self._end("result", None)
+
+    def _plan(self, streams: list[Stream]) -> list[Part]:
+        """Every part, once, that the run is about."""
+        parts: dict[str, Part] = {}
+        for stream in streams:
+            for partition in self._fetcher.plan(stream):
+                name = part_name(partition)
+                label = name if len(streams) == 1 else f"{stream.name}/{name}"
+                if self._wanted(partition):
+                    parts.setdefault(label, Part(stream, partition, label))
+        if not parts:
+            raise NothingPlanned("There is no part to fetch.", source=self._spec.source)
+        self._tally.planned = len(parts)
+        return list(parts.values())
+
+    def _wanted(self, partition: Partition) -> bool:
+        wishes = self._spec.partitions
+        return wishes is None or any(
+            all(partition.get(name) == value for name, value in wish.items()) for wish in wishes
+        )
+
+    def _open_books(self, parts: list[Part]) -> list[Part]:
+        """Open the run in the ledger; the parts that it, or a run that it resumes, has completed already.
+
+        Work of another run counts only if that run had the same plan.
+        """
+        spec = self._spec
+        listed = json.dumps(
+            [part.label for part in parts] + [getattr(self._fetcher.settings, "base_url", "")]
+        )
+        plan = hashlib.blake2b(listed.encode(), digest_size=16).hexdigest()
+        found: dict[tuple[str, str], tuple[str, Counts]] = {}
+        if not spec.dry_run:
+            if ledger.plan_of(self._db, spec.run) is None:
+                with begin_immediate(self._db, self._destination_busy):
+                    ledger.check_fence(self._db, spec.epoch)
+                    ledger.enter(self._db, run=spec.run, epoch=spec.epoch, kind="opening", outcome=plan)
+            same = [run for run in (spec.run, *spec.resume) if ledger.plan_of(self._db, run) == plan]
+            found = ledger.parts_of(self._db, same)
+        done = []
+        for part in parts:
+            entry = found.get((part.stream.name, part_name(part.partition)))
+            if entry is not None:
+                done.append(part)
+                self._tally.done += 1
+                if entry[0] == spec.run:  # an earlier attempt of this very run: its work is this run's
+                    self._tally.counts.add(entry[1])
+        self._events.send("plan", parts=[part.label for part in parts], resumed=[part.label for part in done])
+        return done
+
+    def _publisher(self, stream: Stream) -> Publisher:
+        spec = self._spec
+        ceiling = getattr(self._fetcher, stream.latest.ceiling)() if stream.latest else None
+        return Publisher(
+            self._db, stream, run=spec.run, epoch=spec.epoch, ceiling=ceiling, waiting=self._destination_busy
+        )
+
+    def _comparer(self, stream: Stream) -> Comparer:
+        comparer = Comparer(
+            self._db,
+            stream,
+            full=self._spec.mode == "full",
+            may_be_missing=getattr(self._fetcher.settings, "may_be_missing", ()),
+        )
+        row = self._db.execute(
+            "SELECT seen_fields FROM _hamgam_streams WHERE stream = ?", (stream.name,)
+        ).fetchone()
+        if row is not None:
+            comparer.seen_fields.update(json.loads(str(row[0])))
+        return comparer
+
+    # -- fetch --------------------------------------------------------------------------------------------
+
+    def _fetch_all(self, parts: list[Part]) -> dict[str, list[Loss]]:
+        """Fetch and work through every part; what the staged ones would lose, by stream."""
+        losses: dict[str, list[Loss]] = {}
+        for fetched in self._fetched(parts):
+            error = fetched.error
+            if error is None:
+                try:
+                    self._work_through(fetched, losses)
+                except (Fenced, StorageError):
+                    raise
+                except FetchError as trouble:
+                    error = trouble
+            if error is not None:
+                self._note_failure(fetched, error)
+            self._tell()
+        return losses
+
+    def _fetched(self, parts: list[Part]) -> Iterator[Fetched]:
+        """Parts as the threads bring them. At most four wait here, so that memory stays flat."""
+        todo: queue.SimpleQueue[Part | None] = queue.SimpleQueue()
+        brought: queue.Queue[Fetched] = queue.Queue(maxsize=WAITING_BODIES)
+        session = self._fetcher.session
+        count = min(session.settings.connections, len(parts))
+        session.busy = count
+        for part in parts:
+            todo.put(part)
+        for _ in range(count):
+            todo.put(None)
+            threading.Thread(target=self._fetch_until_none, args=(todo, brought), daemon=True).start()
+        for _ in parts:
+            while True:
+                try:
+                    fetched = brought.get(timeout=0.5)
+                    break
+                except queue.Empty:
+                    self._tell()
+            yield fetched
+
+    def _fetch_until_none(
+        self, todo: "queue.SimpleQueue[Part | None]", brought: "queue.Queue[Fetched]"
+    ) -> None:
+        while (part := todo.get()) is not None:
+            started = time.monotonic()
+            records: list[msgspec.Raw] = []
+            failure: FetchError | None = None
+            try:
+                pages = getattr(self._fetcher, part.stream.method)(**part.partition)
+                for page in pages:
+                    records.extend(page.records)
+            except FetchError as error:
+                failure = error
+            except Stopped:
+                return
+            except Exception as error:  # noqa: BLE001 - a fetcher's own mistake: its part fails, with a name
+                self._events.log(f"{part.label}: {type(error).__name__} in the fetcher", "error")
+                failure = FetcherBroken(
+                    f"The fetcher failed with {type(error).__name__}.", source=self._spec.source
+                )
+            brought.put(
+                Fetched(part, records if failure is None else [], failure, time.monotonic() - started)
+            )
+
+    def _note_failure(self, fetched: Fetched, error: FetchError) -> None:
+        """One part failed. Raises the error itself where going on would be wrong or in vain."""
+        if isinstance(error, AuthError | ConfigError):
+            raise error
+        self._failures.append((fetched.part, error))
+        self._tally.failed += 1
+        self._tell_part(fetched, "failed", error=error)
+        silent = time.monotonic() - self._fetcher.session.last_success
+        if error.retryable and silent > self._fetcher.session.settings.retry_budget > 0:
+            raise error  # nothing has worked for as long as we are patient: the gateway is down, not one part
+
+    # -- compare, publish, judge --------------------------------------------------------------------------
+
+    def _work_through(self, fetched: Fetched, losses: dict[str, list[Loss]]) -> None:
+        stream = fetched.part.stream
+        delta = self._comparers[stream.name].compare(fetched.part.partition, fetched.records)
+        fetched.records.clear()
+        self._tally.staged += delta.counts.read
+        if self._spec.dry_run:
+            self._done(fetched, delta)
+        elif delta.gone:
+            self._staging.put(delta)
+            losses.setdefault(stream.name, []).append(
+                Loss(delta.part, delta.rows_before, delta.rows_after, len(delta.gone))
+            )
+            self._tell_part(fetched, "staged", counts=delta.counts)
+            self._collect_persons(delta)
+        else:
+            self._publishers[stream.name].publish(delta)
+            self._collect_persons(delta)
+            self._done(fetched, delta)
+
+    def _collect_persons(self, delta: Delta) -> None:
+        """Remember who was added, to tell a move to another part from a loss."""
+        latest = delta.stream.latest
+        if latest is not None and self._had_rows:
+            place = delta.stream.columns.index(latest.key)
+            self._added_persons.update(row[place] for row in delta.added)
+
+    def _done(self, fetched: Fetched, delta: Delta) -> None:
+        self._tally.counts.add(delta.counts)
+        self._tally.done += 1
+        self._tell_part(fetched, "done", counts=delta.counts)
+
+    def _settle(self, streams: list[Stream], losses: dict[str, list[Loss]]) -> Shrunk | None:
+        """Publish the staged parts, or hold those that would lose too much. The reason, if any are held."""
+        limits = Limits(**self._spec.guard.model_dump())
+        reason: Shrunk | None = None
+        several = len(streams) > 1
+        for stream in streams:
+            if stream.name not in losses:
+                continue
+            staged = losses[stream.name]
+            if stream.latest is not None and self._added_persons:
+                staged = [self._with_moves(stream, loss) for loss in staged]
+            shrunk = judge(staged, self._rows_of(stream), limits)
+            held = set(shrunk.params["parts"]) if shrunk else set()
+            reason = shrunk or reason
+            for delta in self._staging.take(stream):
+                label = f"{stream.name}/{delta.part}" if several else delta.part
+                fetched = Fetched(Part(stream, delta.partition, label), [], None, 0.0)
+                if delta.part in held:
+                    self._tally.held += 1
+                    self._tell_part(fetched, "held", counts=delta.counts, error=shrunk)
+                else:
+                    self._publishers[stream.name].publish(delta)
+                    self._done(fetched, delta)
+                self._tell()
+        return reason
+
+    def _with_moves(self, stream: Stream, loss: Loss) -> Loss:
+        assert stream.latest is not None
+        own = [column for column in stream.primary_key if column not in stream.partition_columns]
+        if own != [stream.latest.key]:
+            return loss
+        gone = next((delta.gone for delta in self._staging.take(stream) if delta.part == loss.part), [])
+        moved = sum(key in self._added_persons for key in gone if not isinstance(key, list))
+        return Loss(loss.part, loss.rows_before, loss.rows_after, loss.gone, moved)
+
+    def _rows_of(self, stream: Stream) -> int:
+        return sql.number(
+            self._db, "SELECT coalesce(sum(rows), 0) FROM _hamgam_partitions WHERE stream = ?", (stream.name,)
+        )
+
+    # -- close and tell -----------------------------------------------------------------------------------
+
+    def _close_books(self, streams: list[Stream]) -> None:
+        """The closing entry: with it, the run was a success, whatever happens to this process now."""
+        with begin_immediate(self._db, self._destination_busy):
+            ledger.check_fence(self._db, self._spec.epoch)
+            for stream in streams:
+                self._publishers[stream.name].roll_over()
+            ledger.enter(
+                self._db,
+                run=self._spec.run,
+                epoch=self._spec.epoch,
+                kind="closing",
+                outcome="success",
+                counts=self._tally.counts,
+                details={"partitions": self._tally.partitions(), "records": self._records()},
+            )
+
+    def _remember_fields(self) -> None:
+        if self._spec.dry_run:
+            return
+        for name, comparer in self._comparers.items():
+            with begin_immediate(self._db, self._destination_busy):
+                self._db.execute(
+                    "INSERT INTO _hamgam_streams (stream, seen_fields) VALUES (?, ?)"
+                    " ON CONFLICT (stream) DO UPDATE SET seen_fields = excluded.seen_fields",
+                    (name, json.dumps(sorted(comparer.seen_fields))),
+                )
+            if comparer.unknown_fields:
+                strangers = ", ".join(sorted(comparer.unknown_fields)[:10])
+                self._events.log(f"The gateway sends fields that are not stored: {strangers}", "warning")
+
+    def _partial(self) -> FetchError:
+        """The verdict over the failed parts: the error itself if there was but one part, else a list of names."""
+        if self._tally.planned == 1:
+            return self._failures[0][1]
+        names = [part.label for part, _ in self._failures]
+        return Partial(
+            f"{len(names)} of {self._tally.planned} parts failed; the others are stored.",
+            may_heal=any(error.retryable for _, error in self._failures),
+            failed=len(names),
+            planned=self._tally.planned,
+            parts=names[:NAMED_PARTS],
+            codes=sorted({error.code for _, error in self._failures}),
+        )
+
+    def _records(self) -> dict[str, int]:
+        """Rows of each table now; the one that people count first."""
+        found: dict[str, int] = {}
+        for stream in self._fetcher.streams():
+            if stream.latest is not None:
+                table = sql.name(stream.latest.table)
+                found[stream.latest.table] = sql.number(self._db, f"SELECT count(*) FROM {table}")
+            found[stream.table] = self._rows_of(stream)
+        return found
+
+    def _end(self, kind: str, error: FetchError | None) -> int:
+        records: dict[str, int] = {}
+        if kind != "error" or self._failures:
+            records = self._records()
+        fields: dict[str, Any] = {
+            "counts": self._tally.counts.to_dict(),
+            "partitions": self._tally.partitions(),
+            "records": records,
+        }
+        if error is not None:
+            fields["error"] = error.to_dict()
+        self._events.send(kind, **fields)
+        return {"result": 0, "error": 1, "held": 3}[kind]
+
+    def _tell_part(
+        self, fetched: Fetched, state: str, *, counts: Counts | None = None, error: FetchError | None = None
+    ) -> None:
+        self._events.send(
+            "partition",
+            part=fetched.part.label,
+            state=state,
+            counts=counts.to_dict() if counts else None,
+            error=error.to_dict() if error else None,
+            seconds=round(fetched.seconds, 3),
+        )
+
+    def _tell(self, *, force: bool = False) -> None:
+        waiting = self._fetcher.session.waiting
+        if self._writing_wait:
+            until = datetime.now(UTC) + timedelta(milliseconds=sql.BUSY_TIMEOUT_MS)
+            waiting = {"reason": "destination", "until": until.isoformat(timespec="seconds")}
+        self._events.progress(
+            force=force,
+            counts=self._tally.counts.to_dict(),
+            partitions=self._tally.partitions(),
+            staged=self._tally.staged,
+            waiting=waiting,
+        )
+
+    @contextmanager
+    def _destination_busy(self) -> Iterator[None]:
+        """While another process writes the destination, the screen says so."""
+        self._writing_wait = True
+        self._tell(force=True)
+        try:
+            yield
+        finally:
+            self._writing_wait = False

@@ -1,0 +1,108 @@
+"""One row per person: the newest of their rows, kept in the transaction of each part (DESIGN.md part 7).
+
+Newest first: a term that has begun before one that has not, then the later term, then the campus that the row itself
+names, then the smaller campus code. Gone with the last of a person's rows.
+"""
+
+import json
+from collections.abc import Iterable
+
+import apsw
+
+from fetchers.core import sql
+from fetchers.core.compare import Row
+from fetchers.core.fetcher import Stream
+from fetchers.core.search import SearchRows
+
+Person = str | int
+
+
+class LatestRows:
+    """Keeps a stream's table of newest rows. `ceiling`: values of the newest column above it have not begun."""
+
+    def __init__(self, db: apsw.Connection, stream: Stream, ceiling: str | None) -> None:
+        assert stream.latest is not None
+        self._db = db
+        self._stream = stream
+        latest = stream.latest
+        columns = stream.columns
+        self._ceiling = ceiling
+        self._person = columns.index(latest.key)
+        self._newest = columns.index(latest.newest)
+        self._equal = tuple(columns.index(column) for column in latest.prefer_equal)
+        table, source = sql.name(latest.table), sql.name(stream.table)
+        named, person = sql.names(columns), sql.name(latest.key)
+        newest = sql.name(latest.newest)
+        first, second = (sql.name(column) for column in latest.prefer_equal)
+        self._put = f"INSERT OR REPLACE INTO {table} ({named}) VALUES ({sql.marks(columns)})"
+        self._best = (
+            f"SELECT {named} FROM {source} WHERE {person} = ?"
+            f" ORDER BY {newest} > ?, {newest} DESC, {first} IS NOT {second}, {first} LIMIT 1"
+        )
+        self._delete = f"DELETE FROM {table} WHERE {person} = ?"
+        self._current = (
+            f"SELECT {person}, {newest}, {first}, {second} FROM {table}"
+            f" WHERE {person} IN (SELECT value FROM json_each(?))"
+        )
+        self._begun = f"SELECT DISTINCT {person} FROM {source} WHERE {newest} > ? AND {newest} <= ?"
+        self._search = SearchRows(db, latest.table, stream, latest.key)
+
+    def persons(self, rows: Iterable[Row]) -> list[Person]:
+        """Whose rows these are."""
+        return [row[self._person] for row in rows]
+
+    def refresh(self, added: list[Row], touched: list[Person]) -> None:
+        """After rows were added, and rows of `touched` persons changed or taken out.
+
+        An added row can only win against the row that stands; a changed or vanished one may have been the
+        winner, so the best is looked up anew.
+        """
+        standing = {
+            row[0]: self._rank(str(row[1]), row[2], row[3])
+            for row in self._db.execute(self._current, (json.dumps(self.persons(added)),))
+        }
+        winners: dict[Person, Row] = {}
+        for row in added:
+            person = row[self._person]
+            rank = self._rank(row[self._newest], row[self._equal[0]], row[self._equal[1]])
+            there = standing.get(person)
+            if there is None or rank < there:
+                standing[person] = rank
+                winners[person] = row
+        lost: list[Person] = []
+        for person in dict.fromkeys(touched):
+            best = self._db.execute(self._best, (person, self._ceiling or "")).fetchone()
+            winners.pop(person, None)
+            if best is None:
+                lost.append(person)
+            else:
+                winners[person] = best
+        self._db.executemany(self._put, winners.values())
+        self._search.put(winners.values())
+        self._db.executemany(self._delete, ((person,) for person in lost))
+        self._search.remove(str(person) for person in lost)
+
+    def roll_over(self) -> None:
+        """When time has passed a term's start: its rows become their persons' newest. In the caller's transaction."""
+        stream, ceiling = self._stream.name, self._ceiling
+        row = self._db.execute(
+            "SELECT current_mark FROM _hamgam_streams WHERE stream = ?", (stream,)
+        ).fetchone()
+        since = row[0] if row else None
+        if ceiling is None or since == ceiling:
+            return
+        if since is not None:
+            # A term that has begun since, or, where a clock was set back, one that has not begun any more.
+            bounds = sorted((str(since), ceiling))
+            persons = [row[0] for row in self._db.execute(self._begun, bounds)]
+            self.refresh([], persons)
+        self._db.execute(
+            "INSERT INTO _hamgam_streams (stream, seen_fields, current_mark) VALUES (?, '[]', ?)"
+            " ON CONFLICT (stream) DO UPDATE SET current_mark = excluded.current_mark",
+            (stream, ceiling),
+        )
+
+    def _rank(self, newest: str, first: object, second: object) -> tuple[object, ...]:
+        """Smaller is newer; the same order as the SQL's ORDER BY."""
+        late = self._ceiling is not None and newest > self._ceiling
+        return (late, tuple(-ord(sign) for sign in newest), first != second, first)

@@ -1,0 +1,215 @@
+"""Make a compared part visible: one transaction with its rows, diary, index and ledger entry, behind the fence.
+
+A reader sees the part as it was or as it will be, never half of it; a process that dies here leaves the old part
+whole. What is written is exactly what the comparison found.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import apsw
+import msgspec
+
+from fetchers.core import ledger, sql
+from fetchers.core.compare import Delta, Row
+from fetchers.core.fetcher import Stream
+from fetchers.core.index import encode
+from fetchers.core.latest import LatestRows
+from fetchers.core.search import SearchRows
+
+_json = msgspec.json.Encoder()
+
+
+class Publisher:
+    """Publishes the parts of one stream for one run."""
+
+    def __init__(
+        self,
+        db: apsw.Connection,
+        stream: Stream,
+        *,
+        run: str,
+        epoch: int,
+        ceiling: str | None,
+        waiting: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """waiting: entered while another process holds the destination, so that the screen can say so."""
+        self._db = db
+        self._stream = stream
+        self._run = run
+        self._epoch = epoch
+        self._waiting = waiting
+        columns = stream.columns
+        table = sql.name(stream.table)
+        key = stream.primary_key
+        self._columns = columns
+        insert = f"INSERT INTO {table} ({sql.names(columns)}) VALUES ({sql.marks(columns)})"
+        rest = [column for column in columns if column not in key]
+        updates = ", ".join(f"{sql.name(column)} = excluded.{sql.name(column)}" for column in rest)
+        self._upsert = f"{insert} ON CONFLICT ({sql.names(key)}) DO " + (
+            f"UPDATE SET {updates}" if rest else "NOTHING"
+        )
+        match = " AND ".join(f"{sql.name(column)} = ?" for column in key)
+        self._select_row = f"SELECT {sql.names(columns)} FROM {table} WHERE {match}"
+        self._delete_row = f"DELETE FROM {table} WHERE {match}"
+        self._asked = [name for column, name in stream.partition_columns.items() if column in key]
+        own = [column for column in key if column not in stream.partition_columns]
+        self._key_places = [columns.index(column) for column in own]
+        self._search = SearchRows(db, stream.table, stream, own[0] if len(own) == 1 else None)
+        self._latest = LatestRows(db, stream, ceiling) if stream.latest is not None else None
+
+    def publish(self, delta: Delta) -> None:
+        """Publish one part. Raises Fenced or StorageError; then nothing of it is visible.
+
+        1. Take the write lock, and refuse if a newer engine has taken over.
+        2. Write the ledger's entry.
+        3. Take out what is gone, put in what is new or changed, and write each into the diary.
+        4. Keep the index, the notes, the table of newest rows and the search text in step.
+        """
+        try:
+            with begin_immediate(self._db, self._waiting):
+                ledger.check_fence(self._db, self._epoch)
+                ledger.enter(
+                    self._db,
+                    run=self._run,
+                    epoch=self._epoch,
+                    kind="part",
+                    outcome="unchanged" if delta.same else "published",
+                    stream=self._stream.name,
+                    part=delta.part,
+                    counts=delta.counts,
+                )
+                if not delta.same:
+                    self._write(delta)
+        except apsw.Error as error:
+            raise sql.storage_error(error) from error
+
+    def roll_over(self) -> None:
+        """Once at a run's end, in its closing transaction: let rows of terms that have begun come to the fore."""
+        if self._latest is not None:
+            self._latest.roll_over()
+
+    def _write(self, delta: Delta) -> None:
+        asked = tuple(delta.partition[name] for name in self._asked)
+        gone = self._take_out(delta, asked)
+        self._db.executemany(self._upsert, delta.added)
+        self._db.executemany(self._upsert, (after for _, after in delta.changed))
+        self._diary(delta, gone)
+        self._notes(delta)
+        assert delta.index is not None  # only a part of which not a byte differs has none
+        self._db.execute(
+            "INSERT INTO _hamgam_partitions (stream, part, digest, rows, raw_index, run, at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stream, part) DO UPDATE SET digest = excluded.digest,"
+            " rows = excluded.rows, raw_index = excluded.raw_index, run = excluded.run, at = excluded.at",
+            (
+                self._stream.name, delta.part, delta.digest, delta.rows_after, encode(delta.index), self._run,
+                ledger.timestamp(),
+            ),
+        )  # fmt: skip
+        if self._latest is not None:
+            touched = self._latest.persons(after for _, after in delta.changed) + self._latest.persons(gone)
+            self._latest.refresh(delta.added, touched)
+        else:
+            self._search.remove(self._keys(gone))
+            self._search.put([*delta.added, *(after for _, after in delta.changed)])
+
+    def _take_out(self, delta: Delta, asked: tuple[str, ...]) -> list[Row]:
+        gone = []
+        for key in delta.gone:
+            full = (*asked, *(key if isinstance(key, list) else (key,)))
+            row = self._db.execute(self._select_row, full).fetchone()
+            if row is not None:
+                gone.append(row)
+                self._db.execute(self._delete_row, full)
+        return gone
+
+    def _keys(self, rows: Iterable[Row]) -> list[str]:
+        places = self._key_places
+        if len(places) == 1:
+            return [str(row[places[0]]) for row in rows]
+        return [_json.encode([row[place] for place in places]).decode() for row in rows]
+
+    def _diary(self, delta: Delta, gone: list[Row]) -> None:
+        """What changed: of an added row its key, of a changed one the fields that differ, of a gone one all."""
+        now = ledger.timestamp()
+        lines: list[tuple[Any, ...]]
+        if delta.base is None and delta.rows_before == 0:
+            after = _json.encode({"rows": len(delta.added)}).decode()
+            lines = [(None, "loaded", None, after)] if delta.added else []
+        else:
+            lines = [(key, "added", None, None) for key in self._keys(delta.added)]
+            for before, row in delta.changed:
+                differ = [place for place, old in enumerate(before) if old != row[place]]
+                lines.append(
+                    (
+                        self._keys([row])[0],
+                        "changed",
+                        self._fields(before, differ),
+                        self._fields(row, differ),
+                    )
+                )
+            everything = range(len(self._columns))
+            lines += [
+                (key, "gone", self._fields(row, everything), None)
+                for key, row in zip(self._keys(gone), gone, strict=True)
+            ]
+        self._db.executemany(
+            "INSERT INTO _hamgam_changes (run, stream, part, key, kind, before, after, at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            ((self._run, self._stream.name, delta.part, *line, now) for line in lines),
+        )
+
+    def _fields(self, row: Row, places: Iterable[int]) -> str:
+        return _json.encode({self._columns[place]: row[place] for place in places}).decode()
+
+    def _notes(self, delta: Delta) -> None:
+        stream, part = self._stream.name, delta.part
+        if delta.all_parsed:
+            self._db.execute("DELETE FROM _hamgam_rejected WHERE stream = ? AND part = ?", (stream, part))
+        else:
+            stale = {*delta.old_hashes, *(note.hash for note in delta.notes)}
+            self._db.executemany(
+                "DELETE FROM _hamgam_rejected WHERE stream = ? AND part = ? AND hash = ?",
+                ((stream, part, mark) for mark in stale),
+            )
+        now = ledger.timestamp()
+        self._db.executemany(
+            "INSERT INTO _hamgam_rejected (run, stream, part, hash, key, field, reason, kept, raw, at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    self._run, stream, part, note.hash,
+                    None if note.key is None else _as_text(note.key), note.field, note.reason, int(note.kept),
+                    note.raw, now,
+                )
+                for note in delta.notes
+            ),
+        )  # fmt: skip
+
+
+def _as_text(key: Any) -> str:
+    return _json.encode(key).decode() if isinstance(key, list) else str(key)
+
+
+@contextmanager
+def begin_immediate(db: apsw.Connection, waiting: Callable[[], AbstractContextManager[None]]) -> Any:
+    """A transaction that holds the write lock from its start; says so while another process has it.
+
+    The lock is asked for quickly first, then with the connection's patience.
+    """
+    db.set_busy_timeout(0)
+    try:
+        db.execute("BEGIN IMMEDIATE")
+    except apsw.BusyError:
+        with waiting():
+            db.set_busy_timeout(sql.BUSY_TIMEOUT_MS)
+            db.execute("BEGIN IMMEDIATE")
+    finally:
+        db.set_busy_timeout(sql.BUSY_TIMEOUT_MS)
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")

@@ -1,0 +1,41 @@
+"""What a child is told to do: one JSON object, the first line of its stdin."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class GuardLimits(BaseModel):
+    """See core/guard.py."""
+
+    part_rows: int = 20
+    part_percent: float = 30.0
+    total_rows: int = 50
+    total_percent: float = 10.0
+
+
+class Spec(BaseModel):
+    """One job. `check`: only test address and login.
+
+    run: the run's UUID, under which the ledger knows it. epoch: of the engine's lease; the destination refuses an
+    older one. partitions: which parts, each as some of its values; None: all. resume: UUIDs of earlier, unfinished
+    runs whose completed parts need not be asked for again. staging: folder for parts that wait for the verdict.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+    check: bool = False
+    run: str = ""
+    attempt: int = 1
+    epoch: int = 0
+    database: str = ""
+    staging: str = ""
+    mode: str = Field("incremental", pattern="^(incremental|full)$")
+    dry_run: bool = False
+    partitions: list[dict[str, str]] | None = None
+    resume: list[str] = Field(default_factory=list)
+    guard: GuardLimits = Field(default_factory=GuardLimits)
+    now: datetime
