@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("embedded", "inline")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LANGUAGES = ("fa", "en")
+USERNAME = re.compile(r"[\w.@+-]{1,150}")
 # These may be given as a file, for secrets that a service manager hands over: NAME_FILE=/run/secrets/x.
 FILE_VARIANTS = ("PANEL_SECRET_KEY", "PANEL_ADMIN_PASSWORD", "GOLESTAN_PASSWORD")
 # The gateway and the databases of a real house: a demonstration looks at none of them.
@@ -264,7 +265,7 @@ def _engine(values: Mapping[str, str]) -> str:
 
 def _username(values: Mapping[str, str]) -> str:
     name = values.get("PANEL_ADMIN_USERNAME", "admin")
-    if not re.fullmatch(r"[\w.@+-]{1,150}", name):
+    if not USERNAME.fullmatch(name):
         raise ConfigError(
             f"PANEL_ADMIN_USERNAME={name}: it may hold letters, digits and . @ + - _, at most 150 of them."
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from panel.models.base import Base, UtcDateTime
+from panel.models.base import Base, UtcDateTime, iso
 
 if TYPE_CHECKING:
     from panel.models.runs import SyncRun
@@ -52,7 +52,9 @@ class DataSync(Base):
         ForeignKey("sync_runs.id", use_alter=True, ondelete="SET NULL")
     )
     last_success_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    records: Mapped[int | None] = mapped_column(Integer)  # rows in the source's first table after that success
+    records: Mapped[int | None] = mapped_column(
+        Integer
+    )  # rows in the source's first table after that success
     records_delta: Mapped[int | None] = mapped_column(Integer)  # against the success before it
 
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -64,3 +66,22 @@ class DataSync(Base):
         # The engine's question each second: what is due?
         Index("ix_data_syncs_next_run_at", "next_run_at"),
     )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The sync and its newest run, as REST and `status --json` know it; no setting of the source."""
+        return {
+            "key": self.key,
+            "fetcher": self.fetcher,
+            "status": self.status,
+            "error_code": self.error_code,
+            "schedule": {
+                "kind": self.schedule_kind,
+                "interval_minutes": self.interval_minutes,
+                "cron": self.cron,
+            },
+            "next_run_at": iso(self.next_run_at),
+            "last_success_at": iso(self.last_success_at),
+            "records": self.records,
+            "records_delta": self.records_delta,
+            "last_run": None if self.last_run is None else self.last_run.to_dict(),
+        }

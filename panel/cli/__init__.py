@@ -1,0 +1,42 @@
+"""The commands. Exit codes: 0 done, 1 the run failed, 2 wrong use or wrong configuration, 3 held."""
+
+import click
+
+from panel.cli import campuses, processes, runs, settings, status, sync, upkeep, users
+from panel.cli.house import Commands, House
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 the run failed, 2 wrong use, 3 held for a person's decision.",
+)
+@click.option(
+    "--demo/--no-demo", default=None, help="Work in the demonstration's house (instance/demo), or not."
+)
+@click.pass_context
+def main(context: click.Context, demo: bool | None) -> None:
+    """Hamgam keeps a local database in step with the university's gateway.
+
+    Begin with `python -m panel up`; it prints the address to open.
+    """
+    context.obj = House(demo)
+
+
+for command in (
+    processes.up,
+    processes.web,
+    processes.engine,
+    sync.sync,
+    status.status,
+    runs.runs,
+    runs.cancel,
+    settings.set_,
+    settings.schedule,
+    campuses.campuses,
+    users.user,
+    users.token,
+    upkeep.migrate,
+    upkeep.doctor,
+):
+    main.add_command(command)
