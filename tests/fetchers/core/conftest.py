@@ -1,0 +1,118 @@
+"""A small stream, a destination in a temporary folder, and a way to feed the one into the other."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+import pytest
+
+from fetchers.core import columns, sql
+from fetchers.core.clean import Code, Integer, Text
+from fetchers.core.compare import Comparer, Delta
+from fetchers.core.fetcher import Label, LatestTable, Stream
+from fetchers.core.publish import Publisher
+
+
+def label(word: str) -> Label:
+    return Label(word, word)
+
+
+PEOPLE = Stream(
+    name="people",
+    table="people",
+    label=label("people"),
+    primary_key=("id",),
+    fields={"id": Integer(label("id")), "name": Text(label("name")), "city": Text(label("city"))},
+    partition_columns={},
+    partitions=None,
+    method="people",
+    required=("id",),
+    search=("name",),
+)
+
+TERMS = Stream(
+    name="terms",
+    table="student_terms",
+    label=label("terms"),
+    primary_key=("codePardis", "term", "studentnum"),
+    fields={
+        "studentnum": Code(label("n")),
+        "firstname": Text(label("name")),
+        "code_Markaz": Code(label("m")),
+        "term": Code(label("t")),
+    },
+    partition_columns={"codePardis": "campus", "term": "term"},
+    partitions="parts",
+    method="terms",
+    required=("studentnum",),
+    latest=LatestTable(
+        table="Students",
+        key="studentnum",
+        newest="term",
+        ceiling="current_term",
+        prefer_equal=("codePardis", "code_Markaz"),
+        label=label("students"),
+    ),
+    search=("firstname",),
+)
+
+
+def raw(*records: Any) -> list[msgspec.Raw]:
+    """Records as the gateway would send them."""
+    return [
+        msgspec.Raw(record if isinstance(record, bytes) else json.dumps(record, ensure_ascii=False).encode())
+        for record in records
+    ]
+
+
+def person(number: int, name: str = "مریم", city: str | None = "تهران") -> dict[str, Any]:
+    return {"id": number, "name": name, "city": city}
+
+
+class House:
+    """A destination with one stream, and the runs that fill it."""
+
+    def __init__(self, path: Path, stream: Stream, ceiling: str | None = None) -> None:
+        self.url = f"sqlite:///{path}"
+        self.stream = stream
+        self.ceiling = ceiling
+        self.db: apsw.Connection = sql.connect(self.url)
+        self.runs = 0
+        columns.prepare(self.db, [stream])
+
+    def compare(self, *records: Any, full: bool = False, seen: set[str] | None = None, **partition: str) -> Delta:
+        comparer = Comparer(self.db, self.stream, full=full)
+        comparer.seen_fields |= seen or set()
+        return comparer.compare(partition, raw(*records))
+
+    def publish(self, delta: Delta, *, epoch: int = 1) -> Delta:
+        self.runs += 1
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext
+        Publisher(
+            self.db, self.stream, run=f"run-{self.runs}", epoch=epoch, ceiling=self.ceiling, waiting=waiting
+        ).publish(delta)
+        return delta
+
+    def sync(self, *records: Any, full: bool = False, **partition: str) -> Delta:
+        return self.publish(self.compare(*records, full=full, **partition))
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        return list(self.db.execute(statement))
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path / "data.db", PEOPLE)
+    yield house
+    house.db.close()
+
+
+@pytest.fixture
+def students(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path / "data.db", TERMS, ceiling="4051")
+    yield house
+    house.db.close()
