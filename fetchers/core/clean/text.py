@@ -63,15 +63,21 @@ def clean(text: str) -> str | None:
 
 def fold(text: str | None) -> str:
     """Text as it is searched: digits, case, hamza, marks, ZWNJ and punctuation make no difference."""
-    folded = (clean(text) if text else None) or ""
+    cleaned = (clean(text) if text else None) or ""
+    if _is_plain(cleaned):
+        return " ".join(cleaned.translate(_QUICKLY_FOLDED).split())
+    return _fold_any(cleaned)
+
+
+def _fold_any(text: str) -> str:
     for _ in range(_ROUNDS):
-        before = folded
-        folded = unicodedata.normalize("NFD", ascii_digits(folded).casefold())
-        folded = "".join(c for c in folded if c == ZWNJ or not unicodedata.category(c).startswith("M"))
-        folded = unicodedata.normalize("NFC", _NOT_WORDS.sub(" ", folded.translate(_FOLDED))).strip()
-        if folded == before:
+        before = text
+        text = unicodedata.normalize("NFD", ascii_digits(text).casefold())
+        text = "".join(c for c in text if not unicodedata.category(c).startswith("M"))
+        text = unicodedata.normalize("NFC", _NOT_WORDS.sub(" ", text.translate(_FOLDED))).strip()
+        if text == before:
             break
-    return folded
+    return text
 
 
 def squash(text: str | None) -> str:
@@ -118,3 +124,12 @@ def _one_gap(gap: re.Match[str]) -> str:
 def _undo(reference: re.Match[str]) -> str:
     text = reference[0]
     return unescape(text) if text[1] == "#" or text[1:] in html5 else text
+
+
+# What folding makes of each character of plain text, worked out once: ten times as quick, and nearly all text is.
+_QUICKLY_FOLDED = {
+    code: _fold_any(f"x{chr(code)}x")[1:-1]
+    for code in range(0x20, 0x2010)
+    if code == 0x20 or _is_plain(chr(code))
+}
+_QUICKLY_FOLDED[ord(ZWNJ)] = " "

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from fetchers.core.clean.text import (
     PLACEHOLDERS,
     ZWNJ,
+    _fold_any,
+    _is_plain,
     ascii_digits,
     clean,
     fold,
@@ -184,6 +186,13 @@ def test_folding_twice_is_folding_once(written):
 def test_the_quick_way_gives_what_the_long_way_gives(written):
     assert (clean(written) or "") in {tidy(unescape_once(written)), ""}
     assert (clean(written) is None) == (tidy(unescape_once(written)).casefold() in PLACEHOLDERS)
+
+
+def test_every_plain_character_folds_quickly_to_what_it_folds_to_slowly():
+    plain = [chr(c) for c in range(0x2010) if _is_plain(chr(c))]
+    assert len(plain) > 140
+    for c in [*plain, " ", ZWNJ]:
+        assert fold(f"الف{c}b {c} ج") == _fold_any(f"الف{c}b {c} ج"), c
 
 
 @given(NASTY)
