@@ -1,16 +1,34 @@
-"""The pages."""
+"""The pages. `panel.create_app` calls `build`, then `register`; who adds a page adds a line to `register`."""
 
 from flask import Flask
-from flask_admin import Admin, AdminIndexView
+from flask_admin import Admin
+from flask_admin.theme import Bootstrap4Theme
 
 from panel.headers import csp_nonce
 
 
 def build(app: Flask) -> Admin:
+    """Flask-Admin at the root of the site, with the status table as its home and our own frame."""
+    from panel.admin import show
+    from panel.admin.status import StatusView
+
+    show.install(app)
     return Admin(
-        app, name="Hamgam", url="/", index_view=AdminIndexView(url="/"), csp_nonce_generator=csp_nonce
+        app,
+        name="Hamgam",
+        url="/",
+        index_view=StatusView(),
+        theme=Bootstrap4Theme(),
+        csp_nonce_generator=csp_nonce,
     )
 
 
 def register(app: Flask, admin: Admin) -> None:
-    """The status table and the other pages."""
+    """The pages beside the status table, in the order of the menu."""
+    from panel.admin.data import DataView
+    from panel.admin.runs import RunsView
+    from panel.admin.syncs import SyncsView
+
+    admin.add_view(RunsView())
+    admin.add_view(DataView())
+    admin.add_view(SyncsView())

@@ -1,0 +1,65 @@
+"""What the pages share: who may open them, answers to buttons, and numbers read from addresses."""
+
+from typing import Any
+
+from flask import Response, current_app, flash, jsonify, make_response, redirect, request
+from flask.typing import ResponseReturnValue
+from flask_admin import BaseView
+from flask_login import current_user
+
+from panel.config import Config
+
+MAX_PAGE = 100_000
+ACTIVE_SECONDS = 2
+IDLE_SECONDS = 15
+
+
+class PanelView(BaseView):
+    """A page of the panel, for everybody who is signed in and has at least `role`."""
+
+    role = "viewer"
+
+    def is_accessible(self) -> bool:
+        return bool(current_user.is_authenticated and current_user.can(self.role))
+
+
+def config() -> Config:
+    """The checked environment that this panel was started with."""
+    found: Config = current_app.extensions["hamgam_config"]
+    return found
+
+
+def done(ok: bool, message: str, back: str, go: str | None = None) -> ResponseReturnValue:
+    """Answer a button: a sentence for the script that asked, else the page it came from with the sentence."""
+    if request.headers.get("X-Quiet"):
+        return jsonify(ok=ok, message=message, go=go)
+    flash(message, "success" if ok else "error")
+    return redirect(go or back)
+
+
+def fragment(html: str, *, active: bool, announce: str = "") -> Response:
+    """A part of a page that refreshes itself: quickly while something is active."""
+    from urllib.parse import quote
+
+    response = make_response(html)
+    response.headers["X-Poll-Seconds"] = str(ACTIVE_SECONDS if active else IDLE_SECONDS)
+    if announce:
+        response.headers["X-Announce"] = quote(announce)
+    return response
+
+
+def page_number(name: str = "page") -> int:
+    """Which page is asked for, from 1; nonsense means the first, and nothing is beyond MAX_PAGE."""
+    text = request.args.get(name, "")
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        return 1
+    return min(max(int(text), 1), MAX_PAGE)
+
+
+def address_with(**changes: Any) -> str:
+    """This page's address with some of its arguments changed; None takes one away."""
+    from urllib.parse import urlencode
+
+    args = {name: value for name, value in request.args.items() if name not in changes}
+    args.update({name: str(value) for name, value in changes.items() if value is not None})
+    return request.path + ("?" + urlencode(args) if args else "")

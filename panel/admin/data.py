@@ -1,0 +1,131 @@
+"""The data browser's pages: a table with search, and one row whole. Looking only."""
+
+from typing import Any
+
+from flask import abort, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as lazy
+from flask_login import current_user
+from markupsafe import Markup
+
+from fetchers.core.clean import Code, Email, JalaliDate, NationalCode, Phone
+from panel import persian
+from panel.admin import base, browse
+from panel.auth.locale import current
+from panel.clock import utcnow
+
+LONGEST_SEARCH = 100
+
+
+class DataView(base.PanelView):
+    """What the database has now."""
+
+    def __init__(self) -> None:
+        super().__init__(name=lazy("Data"), url="/data", endpoint="data")
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        first = next(iter(browse.tables()), None)
+        if first is None:
+            return self.render("data_none.html")
+        return redirect(url_for("data.table", name=first))
+
+    @expose("/<name>")
+    def table(self, name: str) -> ResponseReturnValue:
+        table = _table(name)
+        url = base.config().data_database_url
+        search = request.args.get("search", "").strip()[:LONGEST_SEARCH]
+        sort = request.args.get("sort")
+        if sort not in table.summary or not _may_see(table, sort):
+            sort = None
+        descending = sort is not None and request.args.get("desc") == "1"
+        there = browse.is_there(url, table)
+        page = (
+            browse.page(
+                url, table, search=search, sort=sort, descending=descending, number=base.page_number()
+            )
+            if there
+            else None
+        )
+        return self.render(
+            "data.html",
+            table=table,
+            tables=browse.tables(),
+            page=page,
+            search=search,
+            sort=sort,
+            descending=descending,
+            columns=[(column, table.label_of(column, current())) for column in table.summary],
+            may_sort=lambda column: _may_see(table, column),
+            shown=lambda column, value: _shown(table, column, value),
+            row_url=lambda row: _row_url(table, row),
+            address_with=base.address_with,
+            locale_code=current(),
+            now=utcnow(),
+        )
+
+    @expose("/<name>/row")
+    def row(self, name: str) -> ResponseReturnValue:
+        table = _table(name)
+        url = base.config().data_database_url
+        missing = [column for column in table.key if column not in request.args]
+        if missing or not browse.is_there(url, table):
+            abort(404)
+        key = {column: request.args[column][:200] for column in table.key}
+        found = browse.row(url, table, key)
+        if found is None:
+            abort(404)
+        latest = table.stream.latest
+        parts: list[dict[str, Any]] = []
+        every = None
+        if latest is not None and latest.table == table.name:
+            every = browse.tables()[table.stream.table]
+            parts = browse.parts_of_person(url, table, str(found[latest.key]))
+        return self.render(
+            "data_row.html",
+            table=table,
+            title=" · ".join(str(found[column]) for column in table.key),
+            fields=[
+                (column, table.label_of(column, current()), _shown(table, column, found[column]))
+                for column in table.columns
+            ],
+            parts=parts,
+            every=every,
+            shown=_shown,
+            row_url=_row_url,
+            locale_code=current(),
+        )
+
+
+def _table(name: str) -> browse.DataTable:
+    table = browse.tables().get(name)
+    if table is None:
+        abort(404)
+    return table
+
+
+def _may_see(table: browse.DataTable, column: str) -> bool:
+    """Personal data are for administrators; nor can others order by them."""
+    return bool(current_user.can("admin")) or not table.is_personal(column)
+
+
+def _shown(table: browse.DataTable, column: str, value: Any) -> Markup | str:
+    """A value as people read it: codes left-to-right and as they are, dates in the reader's digits."""
+    if value is None or value == "":
+        return Markup('<span class="muted">–</span>')
+    if not _may_see(table, column):
+        return Markup('<span class="masked" title="{}">••••</span>').format(
+            _("Personal data: shown to administrators only")
+        )
+    field = table.field(column)
+    if isinstance(field, JalaliDate):
+        return Markup('<span class="num" dir="ltr">{}</span>').format(persian.digits(value, current()))
+    if field is None or isinstance(field, Code | Email | NationalCode | Phone) or table.is_number(column):
+        return Markup('<span class="ltr">{}</span>').format(value)
+    return Markup("<bdi>{}</bdi>").format(value)
+
+
+def _row_url(table: browse.DataTable, row: dict[str, Any]) -> str:
+    return url_for("data.row", name=table.name, **{column: row[column] for column in table.key})

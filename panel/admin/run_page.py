@@ -1,0 +1,150 @@
+"""One run as its page shows it: how far it is, how long it will take, its parts, and what went wrong."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask_babel import gettext as _
+from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy.orm import Session
+
+from panel import explain
+from panel.admin import show, sources
+from panel.models import RunLog, RunPartition, SyncRun
+
+PARTS_A_PAGE = 25
+LOG_LINES = 500
+# Fewer finished parts say nothing about the rest.
+ENOUGH_PARTS = 3
+STATES_FIRST = ("failed", "held", "staged", "planned", "done", "resumed")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is. A percentage only where the whole is known."""
+
+    planned: int | None
+    done: int
+    failed: int
+    held: int
+    elapsed: float | None
+    rate: float | None  # records a second
+    left: float | None  # seconds, where it can be known
+    usual: float | None
+    slow: bool
+    waiting: str | None
+
+    @property
+    def known(self) -> bool:
+        return (self.planned or 0) > 1
+
+    @property
+    def finished(self) -> int:
+        return self.done + self.failed + self.held
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A page of the parts, failed ones first."""
+
+    rows: list[RunPartition]
+    total: int
+    states: list[tuple[str, int]]
+    state: str | None
+    page: int
+    pages: int
+
+
+def progress(run: SyncRun, session: Session, now: datetime) -> Progress:
+    usual = sources.usual_seconds(session, run.sync_id)
+    elapsed = sources.elapsed(run, now)
+    took = elapsed if elapsed is not None else run.duration_seconds
+    finished = run.partitions_done + run.partitions_failed + run.partitions_held
+    left = None
+    if elapsed and run.partitions_planned and finished >= ENOUGH_PARTS and run.status == "running":
+        left = elapsed / finished * (run.partitions_planned - finished)
+    return Progress(
+        planned=run.partitions_planned,
+        done=run.partitions_done,
+        failed=run.partitions_failed,
+        held=run.partitions_held,
+        elapsed=elapsed,
+        rate=run.read / took if took and took >= 1 and run.read else None,
+        left=left,
+        usual=usual,
+        slow=bool(elapsed and usual and elapsed > max(sources.LONGER_THAN_USUAL * usual, usual + 30)),
+        waiting=_waiting(run, now),
+    )
+
+
+def _waiting(run: SyncRun, now: datetime) -> str | None:
+    """Why nothing moves, and until when."""
+    if not run.waiting or run.status not in ("pending", "running"):
+        return None
+    text = str(show.WAITING_WORDS.get(run.waiting.get("reason", ""), _("Waiting")))
+    until = _moment(run.waiting.get("until"))
+    if until is None or until <= now:
+        return text
+    return _("%(why)s: %(duration)s more.", why=text, duration=show.duration((until - now).total_seconds()))
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def explanation(run: SyncRun) -> explain.Explanation | None:
+    """What happened, are the data safe, what to do; nothing where nothing went wrong."""
+    if run.error_code is None or run.status in ("success", "running"):
+        return None
+    params = dict(run.error_params or {})
+    if run.status == "cancelled" and run.stop_requested_by:
+        params.setdefault("by", run.stop_requested_by)
+    return show.explained(run.error_code, params)
+
+
+def counts(run: SyncRun) -> list[tuple[str, str, int]]:
+    """The counts in their fixed order: name, word, number."""
+    return [(name, str(word), getattr(run, name)) for name, word in show.COUNT_WORDS.items()]
+
+
+def parts(run: SyncRun, session: Session, state: str | None, page: int) -> Parts:
+    """A page of the run's parts; those that need somebody come first."""
+    by_state = dict(
+        session.execute(
+            select(RunPartition.state, func.count())
+            .where(RunPartition.run_id == run.id)
+            .group_by(RunPartition.state)
+        )
+        .tuples()
+        .all()
+    )
+    state = state if state in by_state else None
+    total = by_state[state] if state else sum(by_state.values())
+    pages = max(1, -(-total // PARTS_A_PAGE))
+    page = min(page, pages)
+    where: list[ColumnElement[bool]] = [RunPartition.run_id == run.id]
+    if state:
+        where.append(RunPartition.state == state)
+    rank = case({name: number for number, name in enumerate(STATES_FIRST)}, value=RunPartition.state, else_=9)
+    rows = session.scalars(
+        select(RunPartition)
+        .where(*where)
+        .order_by(rank, RunPartition.position)
+        .offset((page - 1) * PARTS_A_PAGE)
+        .limit(PARTS_A_PAGE)
+    ).all()
+    states = sorted(by_state.items(), key=lambda pair: STATES_FIRST.index(pair[0]))
+    return Parts(list(rows), total, states, state, page, pages)
+
+
+def log_lines(run_id: int, session: Session, after: int = 0) -> list[RunLog]:
+    """The log's lines after one of them, oldest first; at first, the newest LOG_LINES."""
+    lines = select(RunLog).where(RunLog.run_id == run_id, RunLog.id > after)
+    if after:
+        return list(session.scalars(lines.order_by(RunLog.id).limit(LOG_LINES)))
+    newest = session.scalars(lines.order_by(RunLog.id.desc()).limit(LOG_LINES)).all()
+    return list(reversed(newest))

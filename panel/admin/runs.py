@@ -1,0 +1,145 @@
+"""The pages of runs: the list, one run, its log, and the button that cancels it."""
+
+from typing import Any
+
+from flask import abort, jsonify, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as lazy
+from flask_login import current_user
+from sqlalchemy import func, select
+
+from panel import audit, doorbell, runs
+from panel.admin import base, run_page, show, sources
+from panel.auth.roles import requires
+from panel.clock import utcnow
+from panel.extensions import db
+from panel.models import ACTIVE, STATUSES, DataSync, SyncRun
+from panel.persian import tehran
+
+RUNS_A_PAGE = 30
+COUNTED_UP_TO = 10_000
+
+
+class RunsView(base.PanelView):
+    """Every run of every source, newest first, and each with an address of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(name=lazy("Runs"), url="/runs", endpoint="runs")
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        session = db.session()
+        syncs = {sync.key: sync for sync in session.scalars(select(DataSync).order_by(DataSync.key))}
+        key, status = request.args.get("source"), request.args.get("status")
+        where = []
+        if key in syncs:
+            where.append(SyncRun.sync_id == syncs[key].id)
+        if status in STATUSES:
+            where.append(SyncRun.status == status)
+        counted = select(SyncRun.id).where(*where).limit(COUNTED_UP_TO + 1).subquery()
+        total = session.scalar(select(func.count()).select_from(counted)) or 0
+        pages = max(1, -(-total // RUNS_A_PAGE))
+        page = min(base.page_number(), pages)
+        found = session.scalars(
+            select(SyncRun)
+            .where(*where)
+            .order_by(SyncRun.id.desc())
+            .offset((page - 1) * RUNS_A_PAGE)
+            .limit(RUNS_A_PAGE)
+        ).all()
+        return self.render(
+            "runs.html",
+            runs=found,
+            labels={sync.id: sources.listing(sync).label(show.current()) for sync in syncs.values()},
+            syncs=syncs,
+            key=key,
+            status=status,
+            words=show.STATUS_WORDS,
+            page=page,
+            pages=pages,
+            total=total,
+            more=total > COUNTED_UP_TO,
+            address_with=base.address_with,
+            now=utcnow(),
+        )
+
+    @expose("/<int:run_id>")
+    def one(self, run_id: int) -> ResponseReturnValue:
+        run = _run(run_id)
+        lines = run_page.log_lines(run.id, db.session())
+        return self.render("run.html", **self._page(run), lines=lines, clock=_clock)
+
+    @expose("/<int:run_id>/live")
+    def live(self, run_id: int) -> ResponseReturnValue:
+        """The moving part of a run's page."""
+        run = _run(run_id)
+        html = self.render("parts/run_state.html", **self._page(run))
+        return base.fragment(html, active=run.status in ACTIVE, announce=str(show.STATUS_WORDS[run.status]))
+
+    @expose("/<int:run_id>/log")
+    def log(self, run_id: int) -> ResponseReturnValue:
+        """Log lines after the last one that the page has."""
+        run = _run(run_id)
+        ended = run.status not in ACTIVE
+        after = request.args.get("after", "0")
+        if not after.isascii() or not after.isdigit() or len(after) > 15:
+            abort(400)
+        lines = run_page.log_lines(run_id, db.session(), int(after))
+        return jsonify(
+            ended=ended,
+            more=len(lines) >= run_page.LOG_LINES,
+            lines=[
+                {"id": line.id, "at": _clock(line), "level": line.level, "message": line.message}
+                for line in lines
+            ],
+        )
+
+    @expose("/<int:run_id>/cancel", methods=["POST"])
+    @requires("operator")
+    def cancel(self, run_id: int) -> ResponseReturnValue:
+        """«لغو»: write the wish down; the engine ends the child and the run."""
+        session = db.session()
+        run = _run(run_id)
+        news = runs.cancel(session, run, now=utcnow(), user=current_user.username)
+        if news:
+            audit.record(
+                session, current_user.username, "run_cancelled", run.sync.key, request.remote_addr, run=run_id
+            )
+        session.commit()
+        doorbell.ring(base.config().instance)
+        text = _("The run is being stopped.") if news else _("There was nothing left to cancel.")
+        return base.done(True, text, url_for("runs.one", run_id=run_id))
+
+    def _page(self, run: SyncRun) -> dict[str, Any]:
+        session = db.session()
+        now = utcnow()
+        state = request.args.get("state")
+        return {
+            "run": run,
+            "one": sources.source(run.sync, session, base.config(), now),
+            "label": sources.listing(run.sync).label(show.current()),
+            "progress": run_page.progress(run, session, now),
+            "why": run_page.explanation(run),
+            "counts": run_page.counts(run),
+            "parts": run_page.parts(run, session, state, base.page_number("parts_page")),
+            "active": run.status in ACTIVE,
+            "now": now,
+            "seconds": base.ACTIVE_SECONDS if run.status in ACTIVE else base.IDLE_SECONDS,
+            "part_words": show.PART_WORDS,
+            "run_url": url_for("runs.one", run_id=run.id),
+        }
+
+
+def _run(run_id: int) -> SyncRun:
+    # SQLite's integers have 64 bits; a longer number is no run.
+    run = db.session.get(SyncRun, run_id) if run_id < 2**63 else None
+    if run is None:
+        abort(404)
+    return run
+
+
+def _clock(line: Any) -> str:
+    """The time of a log line: Latin digits, Tehran."""
+    return f"{tehran(line.at):%H:%M:%S}"

@@ -1,0 +1,297 @@
+"""The settings form of one source, made from what its fetcher declares: no fetcher needs a form of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any, Literal, get_args, get_origin
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as lazy
+from pydantic.fields import FieldInfo
+from sqlalchemy.orm import Session
+
+from fetchers.core.clean import ascii_digits
+from panel import audit, settings
+from panel.admin import show
+from panel.auth.locale import current
+from panel.config import Config
+from panel.engine import schedule
+from panel.models import DataSync
+
+TIMES_SHOWN = 3
+LIMIT_WORDS = {
+    "timeout_seconds": (lazy("Time limit of a run (seconds)"), lazy("A run that takes longer is stopped.")),
+    "stall_seconds": (
+        lazy("Stop when nothing arrives for (seconds)"),
+        lazy("While a run waits because the gateway asks for it, this clock stands still."),
+    ),
+    "retries": (
+        lazy("Attempts after the first"),
+        lazy("Only for what may heal by itself; a refused login is never tried again."),
+    ),
+    "retry_wait_seconds": (
+        lazy("Wait before the next attempt (seconds)"),
+        lazy("Doubles with each attempt."),
+    ),
+    "guard_part_rows": (lazy("One part may lose at most (records)"), None),
+    "guard_part_percent": (lazy("and at most (percent)"), None),
+    "guard_total_rows": (lazy("The whole source may lose at most (records)"), None),
+    "guard_total_percent": (lazy("and at most (percent)"), None),
+}
+GUARD = ("guard_part_rows", "guard_part_percent", "guard_total_rows", "guard_total_percent")
+
+
+@dataclass(frozen=True)
+class Box:
+    """One field of the form, ready to be drawn."""
+
+    name: str
+    label: str
+    help: str | None
+    kind: str  # text, password, number, check, choice
+    value: Any
+    attrs: dict[str, Any] = field(default_factory=dict)
+    choices: tuple[tuple[str, str], ...] = ()
+    env: str | None = None  # set in the environment: shown, not to be changed
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Form:
+    """The whole form: what the fetcher asks, the schedule, the limits of a run and of what may vanish."""
+
+    main: list[Box]
+    advanced: list[Box]
+    limits: list[Box]
+    guard: list[Box]
+    shared_with: list[str]
+    has_campuses: bool
+    campuses: int
+    kind: str
+    interval: str
+    cron: str
+    times: list[datetime]
+    problems: dict[str, str]
+
+
+def form(
+    sync: DataSync,
+    session: Session,
+    config: Config,
+    now: datetime,
+    typed: Mapping[str, str],
+    problems: Mapping[str, str],
+) -> Form:
+    """The form as it stands; what somebody typed a moment ago and could not be saved is still in it."""
+    declared = settings.declared(sync)
+    values = settings.form_values(sync, session, config)
+    boxes = {name: _box(shown, typed, problems.get(name)) for name, shown in values.items()}
+    advanced = [name for name in boxes if settings.extra(declared[name]).get("advanced")]
+    shared = sorted({key for shown in values.values() for key in shown.shared_with})
+    limits = {name: _limit(name, sync, typed, problems.get(name)) for name in settings.Limits.model_fields}
+    kind = typed.get("schedule_kind", sync.schedule_kind)
+    interval = typed.get("interval_minutes", str(sync.interval_minutes or ""))
+    cron = typed.get("cron", sync.cron or "")
+    times, _problem = next_times(
+        sync, {"schedule_kind": kind, "interval_minutes": interval, "cron": cron}, now
+    )
+    return Form(
+        main=[box for name, box in boxes.items() if name not in advanced],
+        advanced=[boxes[name] for name in advanced],
+        limits=[box for name, box in limits.items() if name not in GUARD],
+        guard=[limits[name] for name in GUARD],
+        shared_with=shared,
+        has_campuses=any(settings.extra(info).get("filled_from") == "campuses" for info in declared.values()),
+        campuses=len(settings.active_campuses(session)),
+        kind=kind,
+        interval=interval,
+        cron=cron,
+        times=times,
+        problems=dict(problems),
+    )
+
+
+def save(
+    sync: DataSync,
+    typed: Mapping[str, str],
+    session: Session,
+    config: Config,
+    actor: str,
+    address: str | None,
+    now: datetime,
+) -> dict[str, str]:
+    """Write what was typed; the problems by field, if there are any (then the caller rolls back).
+
+    1. The schedule. 2. The settings and limits whose text differs from what the form showed.
+    """
+    problems: dict[str, str] = {}
+    wrong = _save_schedule(sync, typed, session, actor, address, now)
+    if wrong:
+        problems["schedule"] = wrong
+    saved = settings.save(sync, _changes(sync, typed, session, config), session, config, actor, now=now)
+    for name, sentence in saved.problems:
+        problems.setdefault(name, sentence)
+    return problems
+
+
+def next_times(sync: DataSync, typed: Mapping[str, str], now: datetime) -> tuple[list[datetime], str | None]:
+    """The next times of a schedule as typed, or what is wrong with it. Changes nothing."""
+    kind, interval, cron = _schedule_typed(typed)
+    wrong = schedule.check_schedule(kind, interval, cron)
+    if wrong:
+        return [], _(wrong)
+    same = (kind, interval, cron) == (sync.schedule_kind, sync.interval_minutes, sync.cron)
+    draft = DataSync(
+        schedule_kind=kind,
+        interval_minutes=interval,
+        cron=cron,
+        next_run_at=sync.next_run_at if same else None,
+    )
+    times: list[datetime] = []
+    at = sync.next_run_at if same and sync.next_run_at and sync.next_run_at > now else None
+    at = at or schedule.next_due(draft, now)
+    while at is not None and len(times) < TIMES_SHOWN:
+        times.append(at)
+        draft.next_run_at = at
+        at = schedule.next_due(draft, at)
+    return times, None
+
+
+def check(sync: DataSync, resolved: settings.Resolved, config: Config) -> tuple[bool, str]:
+    """Log in once with these settings; one sentence or three for the person who asked."""
+    from panel import probe
+
+    fields = settings.declared(sync)
+    for name, why in resolved.problems:
+        if settings.extra(fields[name]).get("filled_from") if name in fields else False:
+            continue
+        title = settings.extra(fields[name]).get(f"title_{current()}") if name in fields else ""
+        return False, f"{title}: {why}" if title else why
+    answer = probe.check(sync.fetcher, resolved.values, config)
+    if answer.ok:
+        return True, answer.message or _("The gateway accepts the address and the login.")
+    return False, str(show.explained(answer.code, answer.params))
+
+
+def _box(shown: settings.FormValue, typed: Mapping[str, str], problem: str | None) -> Box:
+    said = settings.extra(shown.info)
+    language = current()
+    kind, choices = _kind(shown.info, shown.secret)
+    value = shown.value
+    if shown.name in typed and not shown.read_only and not shown.secret:
+        value = typed[shown.name]
+    return Box(
+        name=shown.name,
+        label=str(said.get(f"title_{language}") or shown.info.title or shown.name),
+        help=said.get(f"help_{language}"),
+        kind=kind,
+        value=_text(value) if kind != "check" else bool(value),
+        attrs={
+            **_limits_of(shown.info),
+            **({"placeholder": said["placeholder"]} if said.get("placeholder") else {}),
+        },
+        choices=choices,
+        env=shown.env,
+        problem=problem,
+    )
+
+
+def _limit(name: str, sync: DataSync, typed: Mapping[str, str], problem: str | None) -> Box:
+    label, help_text = LIMIT_WORDS.get(name, (name, None))
+    return Box(
+        name=name,
+        label=str(label),
+        help=str(help_text) if help_text else None,
+        kind="number",
+        value=typed.get(name, _text(getattr(sync, name))),
+        attrs=_limits_of(settings.Limits.model_fields[name]),
+        problem=problem,
+    )
+
+
+def _kind(info: FieldInfo, secret: bool) -> tuple[str, tuple[tuple[str, str], ...]]:
+    if secret:
+        return "password", ()
+    plain = [one for one in get_args(info.annotation) if one is not type(None)] or [info.annotation]
+    if get_origin(info.annotation) is Literal:
+        return "choice", tuple((str(one), str(one)) for one in get_args(info.annotation))
+    if isinstance(info.annotation, type) and issubclass(info.annotation, Enum):
+        return "choice", tuple((str(one.value), str(one.value)) for one in info.annotation)
+    if plain[0] is bool:
+        return "check", ()
+    return ("number" if plain[0] in (int, float) else "text"), ()
+
+
+def _limits_of(info: FieldInfo) -> dict[str, Any]:
+    """The declared limits as the browser knows them; the server checks them again."""
+    attrs: dict[str, Any] = {}
+    for limit in info.metadata:
+        for ours, theirs in (("ge", "min"), ("le", "max"), ("max_length", "maxlength")):
+            if getattr(limit, ours, None) is not None:
+                attrs[theirs] = getattr(limit, ours)
+    if float in (info.annotation, *get_args(info.annotation)):
+        attrs["step"] = "any"
+    return attrs
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(str(one) for one in value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value.value if isinstance(value, Enum) else value)
+
+
+def _changes(sync: DataSync, typed: Mapping[str, str], session: Session, config: Config) -> dict[str, Any]:
+    """What differs from what the form showed. An emptied field goes back to its default."""
+    changes: dict[str, Any] = {}
+    for name, shown in settings.form_values(sync, session, config).items():
+        kind, _choices = _kind(shown.info, shown.secret)
+        if shown.read_only:
+            continue
+        if kind == "check":
+            if f"has_{name}" in typed and bool(shown.value) != (name in typed):
+                changes[name] = name in typed
+        elif name in typed and typed[name].strip() != _text(shown.value):
+            text = typed[name] if shown.secret else typed[name].strip()
+            if kind == "number":
+                text = ascii_digits(text)
+            changes[name] = settings.from_text(shown.info, text) if text else (text if shown.secret else None)
+    for name in settings.Limits.model_fields:
+        if name in typed and typed[name].strip() != _text(getattr(sync, name)):
+            changes[name] = ascii_digits(typed[name].strip())
+    return changes
+
+
+def _schedule_typed(typed: Mapping[str, str]) -> tuple[str, int | None, str | None]:
+    kind = typed.get("schedule_kind", "off")
+    minutes = ascii_digits(typed.get("interval_minutes", "").strip())
+    interval = int(minutes) if kind == "interval" and minutes.isdigit() and len(minutes) < 9 else None
+    cron = ascii_digits(" ".join(typed.get("cron", "").split())) or None
+    return kind, interval, cron if kind == "cron" else None
+
+
+def _save_schedule(
+    sync: DataSync,
+    typed: Mapping[str, str],
+    session: Session,
+    actor: str,
+    address: str | None,
+    now: datetime,
+) -> str | None:
+    if "schedule_kind" not in typed:
+        return None
+    kind, interval, cron = _schedule_typed(typed)
+    if (kind, interval, cron) == (sync.schedule_kind, sync.interval_minutes, sync.cron):
+        return None
+    wrong = schedule.check_schedule(kind, interval, cron)
+    if wrong:
+        return _(wrong)
+    sync.schedule_kind, sync.interval_minutes, sync.cron = kind, interval, cron
+    sync.updated_at = now
+    schedule.plan(sync, now)
+    audit.record(session, actor, "schedule_changed", sync.key, address, kind=kind)
+    return None

@@ -1,0 +1,264 @@
+"""How things look on a page: words of statuses, numbers, moments, durations, icons, errors in plain words.
+
+Registered as template globals by `install`, so that templates hold no logic of their own. Every moment is
+shown relative first ("2 hours ago") with the exact time on hover and for screen readers.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask, current_app, request, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as lazy
+from markupsafe import Markup, escape
+
+from panel import explain, persian
+from panel.auth.locale import current
+from panel.clock import utcnow
+
+STATUS_WORDS = {
+    "pending": lazy("Waiting"),
+    "running": lazy("Running"),
+    "success": lazy("Successful"),
+    "failed": lazy("Failed"),
+    "cancelled": lazy("Cancelled"),
+    "held": lazy("Needs approval"),
+    None: lazy("Never run"),
+}
+STATUS_ICONS = {
+    "pending": "clock",
+    "running": "turn",
+    "success": "check",
+    "failed": "cross",
+    "cancelled": "stop",
+    "held": "hand",
+    None: "dash",
+}
+PART_WORDS = {
+    "planned": lazy("To do"),
+    "done": lazy("Done"),
+    "resumed": lazy("Done before"),
+    "staged": lazy("Fetched, waits"),
+    "failed": lazy("Failed"),
+    "held": lazy("Needs approval"),
+}
+PART_ICONS = {
+    "planned": "dash",
+    "done": "check",
+    "resumed": "check",
+    "staged": "clock",
+    "failed": "cross",
+    "held": "hand",
+}
+DOOR_WORDS = {
+    "panel": lazy("in the panel"),
+    "api": lazy("by a program"),
+    "cli": lazy("on the command line"),
+    "schedule": lazy("automatically"),
+}
+DOOR_ICONS = {"panel": "person", "api": "plug", "cli": "prompt", "schedule": "clock"}
+# The fixed order of the counts, everywhere.
+COUNT_WORDS = {
+    "read": lazy("Read"),
+    "added": lazy("New"),
+    "changed": lazy("Changed"),
+    "unchanged": lazy("Unchanged"),
+    "gone": lazy("Gone"),
+    "rejected": lazy("Rejected"),
+    "duplicates": lazy("Duplicates"),
+}
+WAITING_WORDS = {
+    "rate_limited": lazy("The gateway asks us to wait"),
+    "retry": lazy("Waiting before the next attempt"),
+    "destination": lazy("Waiting for another run to finish writing"),
+}
+
+
+def number(value: float | None) -> str:
+    """A number for people: Persian digits and separators in Persian; a dash for nothing."""
+    return "–" if value is None else persian.number(value, current())
+
+
+def digits(text: object) -> str:
+    """A text with its digits in the reader's script."""
+    return persian.digits(str(text), current())
+
+
+def duration(seconds: float | None) -> str:
+    return "–" if seconds is None else persian.duration(seconds, current())
+
+
+def exact(moment: datetime | None) -> str:
+    """A moment in full: Jalali in Persian."""
+    return "–" if moment is None else persian.jalali_datetime(moment, current())
+
+
+def moment(at: datetime | None, now: datetime | None = None) -> Markup:
+    """A moment: relative, exact on hover and focus and for screen readers."""
+    if at is None:
+        return Markup("–")
+    return Markup(
+        '<time class="moment" datetime="{}" data-exact="{}" tabindex="0">'
+        '{}<span class="sr-only"> ({})</span></time>'
+    ).format(
+        at.astimezone(UTC).isoformat(timespec="seconds"),
+        exact(at),
+        persian.relative(at, now or utcnow(), current()),
+        exact(at),
+    )
+
+
+def icon(name: str, css: str = "") -> Markup:
+    """One of static/icons.svg; for the eye alone, words stand beside it."""
+    box = "0 0 32 32" if name == "mark" else "0 0 24 24"
+    return Markup(
+        '<svg class="icon {}" viewBox="{}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>'
+    ).format(css, box, url_for("static", filename="icons.svg"), name)
+
+
+def status_badge(status: str | None) -> Markup:
+    """Icon, word and colour of a run's status."""
+    return _badge(status or "none", STATUS_ICONS.get(status, "dash"), STATUS_WORDS.get(status, status))
+
+
+def part_badge(state: str) -> Markup:
+    return _badge(state, PART_ICONS.get(state, "dash"), PART_WORDS.get(state, state))
+
+
+def _badge(css: str, icon_name: str, word: object) -> Markup:
+    return Markup('<span class="badge s-{}">{}<span>{}</span></span>').format(css, icon(icon_name), str(word))
+
+
+def starter(triggered_by: str, requested_by: str | None) -> Markup:
+    """Who or what started a run."""
+    word = escape(str(DOOR_WORDS.get(triggered_by, triggered_by)))
+    if requested_by:
+        word = Markup("<bdi>{}</bdi> {}").format(requested_by, word)
+    sign = icon(DOOR_ICONS.get(triggered_by, "dash"))
+    return Markup('<span class="nowrap">{} {}</span>').format(sign, word)
+
+
+def delta(change: int | None) -> Markup:
+    """The difference from the success before: ▲12, ▼3, or no change."""
+    if change is None:
+        return Markup("")
+    if change == 0:
+        return Markup('<span class="delta delta-same">{}</span>').format(_("no change"))
+    if change > 0:
+        css, arrow, word = "delta-up", "▲", _("more than before")
+    else:
+        css, arrow, word = "delta-down", "▼", _("fewer than before")
+    return Markup(
+        '<span class="delta {}"><span aria-hidden="true">{}</span>{}<span class="sr-only"> {}</span></span>'
+    ).format(css, arrow, number(abs(change)), word)
+
+
+def explained(code: str | None, params: Mapping[str, Any] | None = None) -> explain.Explanation:
+    """The explanation of an error in the reader's language, its numbers in the reader's digits."""
+    shown = {
+        name: number(value) if isinstance(value, int | float) and name not in ("status",) else value
+        for name, value in (params or {}).items()
+    }
+    return explain.explain(code, shown)
+
+
+def part_name(part: str) -> str:
+    """campus=1110,term=4051 in words; the whole source where it has no parts."""
+    if not part:
+        return _("the whole source")
+    words = {"campus": _("campus"), "term": _("term")}
+    pairs = [pair.partition("=") for pair in part.split(",")]
+    comma = "، " if current() == "fa" else ", "
+    return digits(comma.join(f"{words.get(name, name)} {value}" for name, _eq, value in pairs))
+
+
+def here() -> str:
+    """This page's own address, to come back to after a change of language."""
+    args = {name: value for name, value in request.args.items(multi=True) if name != "lang"}
+    return request.path if not args else request.full_path
+
+
+def script_texts() -> dict[str, str]:
+    """The few texts that static/hamgam.js shows by itself."""
+    return {
+        "sure": _("Are you sure?"),
+        "yes": _("Yes"),
+        "no": _("No, go back"),
+        "unreachable": _("The panel does not answer. Try again in a moment."),
+        "refused": _("This could not be done. Reload the page and try again."),
+        "testing": _("Asking the gateway …"),
+        "copied": _("Copied."),
+    }
+
+
+def navigation(view: Any = None) -> list[dict[str, Any]]:
+    """The menu: every page that this person may open, categories flattened."""
+    site = current_app.extensions["admin"][0]
+    found = []
+    for item in site.menu():
+        for entry in item.get_children() if item.is_category() else [item]:
+            if entry.is_accessible() and entry.is_visible():
+                active = bool(view and entry.is_active(view))
+                found.append({"name": entry.name, "url": entry.get_url(), "active": active})
+    return found
+
+
+def page_url(name: str) -> str | None:
+    """The address of a page of the menu by its endpoint; None where there is no such page for this person."""
+    for view in current_app.extensions["admin"][0]._views:
+        if view.endpoint == name and view.is_accessible():
+            return url_for(f"{name}.{view._default_view}")
+    return None
+
+
+def account_url() -> str | None:
+    """The page about oneself, where there is one."""
+    return page_url("account")
+
+
+def is_demo() -> bool:
+    return bool(current_app.extensions["hamgam_config"].demo)
+
+
+def engine_is_down() -> bool:
+    from panel.engine.lease import holder
+    from panel.extensions import db
+
+    return holder(db.session()) is None
+
+
+def asset_version() -> str:
+    """Changes when our own style or script does, so that browsers fetch them anew."""
+    from pathlib import Path
+
+    folder = Path(current_app.static_folder or "")
+    return format(max(int((folder / name).stat().st_mtime) for name in ("hamgam.css", "hamgam.js")), "x")
+
+
+def install(app: Flask) -> None:
+    """Make these the templates' vocabulary."""
+    with app.app_context():
+        version = asset_version()
+    app.jinja_env.globals.update(
+        account_url=account_url,
+        asset_version=version,
+        delta=delta,
+        digits=digits,
+        duration=duration,
+        engine_is_down=engine_is_down,
+        exact=exact,
+        explained=explained,
+        here=here,
+        icon=icon,
+        is_demo=is_demo,
+        moment=moment,
+        navigation=navigation,
+        number=number,
+        page_url=page_url,
+        part_badge=part_badge,
+        part_name=part_name,
+        script_texts=script_texts,
+        starter=starter,
+        status_badge=status_badge,
+    )

@@ -1,0 +1,176 @@
+"""The sources as the status table shows them: state, last and next sync, counts, and what to do next."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+
+from flask import url_for
+from flask_babel import gettext as _
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from fetchers.core import registry
+from panel import settings
+from panel.admin import show
+from panel.auth.locale import current
+from panel.config import Config
+from panel.models import ACTIVE, DataSync, SyncRun
+
+STRIP = 14
+USUAL_OF = 10
+LONGER_THAN_USUAL = 1.5
+BAR_HEIGHTS = 6
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One run in the strip: its colour is the status, its height the duration."""
+
+    run_id: int
+    status: str
+    height: int
+    title: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """One row of the status table."""
+
+    sync: DataSync
+    label: str
+    broken: str | None  # why the fetcher's file cannot be used
+    missing: str | None  # which settings are missing
+    run: SyncRun | None  # the newest one
+    bars: list[Bar]
+    usual_seconds: float | None
+    elapsed: float | None
+    question: str  # what the button asks before it syncs
+
+    @property
+    def active(self) -> bool:
+        return self.run is not None and self.run.status in ACTIVE
+
+    @property
+    def stopping(self) -> bool:
+        return self.run is not None and self.active and self.run.stop_requested_at is not None
+
+    @property
+    def slow(self) -> bool:
+        """Running clearly longer than usual."""
+        if not self.elapsed or not self.usual_seconds:
+            return False
+        return self.elapsed > max(LONGER_THAN_USUAL * self.usual_seconds, self.usual_seconds + 30)
+
+    @property
+    def cannot(self) -> str | None:
+        """Why the button cannot be pressed."""
+        if self.broken:
+            return _("The fetcher's file must be mended first.")
+        if self.missing:
+            return _("The settings must be completed first.")
+        return None
+
+
+def label(key: str) -> str:
+    """What people call a source, in their language."""
+    return registry.load(key).label(current())
+
+
+def listing(sync: DataSync) -> registry.Listing:
+    """The fetcher file of a sync: its class, or why it cannot be used."""
+    return registry.load(sync.fetcher)
+
+
+def sources(session: Session, config: Config, now: datetime) -> list[Source]:
+    """Every source, in the catalogue's order."""
+    syncs = session.scalars(select(DataSync).order_by(DataSync.key)).all()
+    return [source(sync, session, config, now) for sync in syncs]
+
+
+def source(sync: DataSync, session: Session, config: Config, now: datetime) -> Source:
+    file = listing(sync)
+    last = session.scalars(
+        select(SyncRun).where(SyncRun.sync_id == sync.id).order_by(SyncRun.id.desc()).limit(STRIP)
+    ).all()
+    newest = last[0] if last else None
+    usual = usual_seconds(session, sync.id)
+    name = file.label(current())
+    return Source(
+        sync=sync,
+        label=name,
+        broken=file.error,
+        missing=None if file.error else _missing(sync, session, config),
+        run=newest,
+        bars=_bars(list(reversed(last)), now),
+        usual_seconds=usual,
+        elapsed=elapsed(newest, now),
+        question=_question(name, sync, usual),
+    )
+
+
+def usual_seconds(session: Session, sync_id: int) -> float | None:
+    """How long a run of this source usually takes: the median of its last successes."""
+    took = session.scalars(
+        select(SyncRun.duration_seconds)
+        .where(SyncRun.sync_id == sync_id, SyncRun.status == "success", SyncRun.duration_seconds.is_not(None))
+        .order_by(SyncRun.id.desc())
+        .limit(USUAL_OF)
+    ).all()
+    return median(seconds for seconds in took if seconds is not None) if took else None
+
+
+def elapsed(run: SyncRun | None, now: datetime) -> float | None:
+    """Seconds since an active run began."""
+    if run is None or run.status not in ACTIVE or run.started_at is None:
+        return None
+    return max((now - run.started_at).total_seconds(), 0)
+
+
+def _missing(sync: DataSync, session: Session, config: Config) -> str | None:
+    """The settings without which a run cannot start, by the names that the form shows."""
+    if settings.configured(sync, session, config):
+        return None
+    fields = settings.declared(sync)
+    comma = "، " if current() == "fa" else ", "
+    names = [
+        settings.extra(fields[name]).get(f"title_{current()}") or name if name in fields else why
+        for name, why in settings.resolved(sync, session, config).problems
+        if not (name in fields and settings.extra(fields[name]).get("filled_from"))
+    ]
+    return comma.join(dict.fromkeys(str(name) for name in names))
+
+
+def _bars(runs: list[SyncRun], now: datetime) -> list[Bar]:
+    seconds = [run.duration_seconds or elapsed(run, now) or 0.0 for run in runs]
+    longest = max(seconds, default=0.0) or 1.0
+    return [
+        Bar(
+            run_id=run.id,
+            status=run.status,
+            height=max(1, round(took / longest * BAR_HEIGHTS)),
+            title=f"{show.STATUS_WORDS[run.status]} · {show.exact(run.finished_at or run.requested_at)}"
+            + (f" · {show.duration(took)}" if took else ""),
+        )
+        for run, took in zip(runs, seconds, strict=True)
+    ]
+
+
+def _question(name: str, sync: DataSync, usual: float | None) -> str:
+    """What will happen, said before it happens."""
+    lines = [
+        _(
+            "Hamgam asks the gateway for %(source)s and brings the database in step: "
+            "new and changed records are written, records that are gone leave the table.",
+            source=name,
+        ),
+        _("If far too many would leave, nothing is removed and the run needs approval."),
+    ]
+    if usual:
+        lines.append(_("It usually takes %(duration)s.", duration=show.duration(usual)))
+    elif sync.last_success_at is None:
+        lines.append(_("This is the first sync of this source; it takes longer than later ones."))
+    return "\n".join(lines)
+
+
+def run_address(run: SyncRun) -> str:
+    return url_for("runs.one", run_id=run.id)

@@ -1,0 +1,64 @@
+"""The home page: the status table."""
+
+from flask.typing import ResponseReturnValue
+from flask_admin import AdminIndexView, expose
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as lazy
+from flask_login import current_user
+
+from panel.admin import base, show, sources
+from panel.clock import utcnow
+from panel.extensions import db
+
+
+class StatusView(AdminIndexView):
+    """Every source with its state and the next thing to do. Its rows move by themselves."""
+
+    def __init__(self) -> None:
+        super().__init__(name=lazy("Status"), url="/")
+
+    def is_accessible(self) -> bool:
+        return bool(current_user.is_authenticated)
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        return self.render("status.html", **self._table())
+
+    @expose("/status/rows")
+    def rows(self) -> ResponseReturnValue:
+        """The rows alone, for the open page that asks again and again."""
+        table = self._table()
+        html = self.render("parts/source_rows.html", **table)
+        announce = " · ".join(
+            f"{one.label}: {show.STATUS_WORDS[one.run.status if one.run else None]}"
+            for one in table["sources"]
+        )
+        return base.fragment(html, active=table["active"], announce=announce)
+
+    def _table(self) -> dict:
+        now = utcnow()
+        found = sources.sources(db.session(), base.config(), now)
+        active = any(one.active for one in found)
+        return {
+            "sources": found,
+            "active": active,
+            "now": now,
+            "seconds": base.ACTIVE_SECONDS if active else base.IDLE_SECONDS,
+            "summary": _summary(found),
+        }
+
+
+def _summary(found: list[sources.Source]) -> str:
+    """The answer to "is all well?" in one sentence."""
+    needs = [one for one in found if one.broken or one.missing or _needs_a_person(one)]
+    if not found:
+        return ""
+    if needs:
+        return _("%(n)s of %(all)s sources need you.", n=show.number(len(needs)), all=show.number(len(found)))
+    if all(one.sync.last_success_at for one in found):
+        return _("All sources are in step.")
+    return _("Press “Sync” beside a source to bring it in step.")
+
+
+def _needs_a_person(one: sources.Source) -> bool:
+    return one.run is not None and one.run.status in ("failed", "held")

@@ -1,0 +1,110 @@
+"""The buttons and the settings of one source."""
+
+from flask import abort, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as lazy
+from flask_login import current_user
+from sqlalchemy import select
+
+from panel import audit, doorbell, runs
+from panel import settings as sync_settings
+from panel.admin import base, settings_form, sources
+from panel.auth.roles import requires
+from panel.clock import utcnow
+from panel.extensions import db
+from panel.models import DataSync
+
+
+class SyncsView(base.PanelView):
+    """What can be done with one source. Not in the menu: the status table leads here."""
+
+    def __init__(self) -> None:
+        super().__init__(name=lazy("Settings"), url="/syncs", endpoint="syncs")
+
+    def is_visible(self) -> bool:
+        return False
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        return redirect(url_for("admin.index"))
+
+    @expose("/<key>/run", methods=["POST"])
+    @requires("operator")
+    def run(self, key: str) -> ResponseReturnValue:
+        """«همگام‌سازی»: ask for a run; where one is active already, that one is the answer."""
+        session = db.session()
+        sync = _sync(key)
+        name = sources.label(sync.fetcher)
+        back = url_for("admin.index")
+        one = sources.source(sync, session, base.config(), utcnow())
+        if one.cannot:
+            return base.done(False, one.cannot, back)
+        mode = "full" if request.form.get("mode") == "full" else "incremental"
+        asked = runs.request(
+            session, sync, triggered_by="panel", now=utcnow(), user=current_user.username, mode=mode
+        )
+        if not asked.joined:
+            audit.record(
+                session, current_user.username, "run_requested", key, request.remote_addr, run=asked.run.id
+            )
+        run_id = asked.run.id
+        session.commit()
+        doorbell.ring(base.config().instance)
+        text = (
+            _("%(source)s is being synced already.") if asked.joined else _("The sync of %(source)s begins.")
+        )
+        go = url_for("runs.one", run_id=run_id) if request.form.get("then") == "run" else None
+        return base.done(True, text % {"source": name}, back, go)
+
+    @expose("/<key>/settings", methods=["GET", "POST"])
+    @requires("admin")
+    def settings(self, key: str) -> ResponseReturnValue:
+        session = db.session()
+        sync = _sync(key)
+        now = utcnow()
+        listing = sources.listing(sync)
+        if listing.fetcher is None:
+            return self.render("settings_broken.html", label=sources.label(sync.fetcher), error=listing.error)
+        problems: dict[str, str] = {}
+        if request.method == "POST":
+            problems = settings_form.save(
+                sync, request.form, session, base.config(), current_user.username, request.remote_addr, now
+            )
+            if not problems:
+                session.commit()
+                doorbell.ring(base.config().instance)
+                return base.done(True, _("The settings are saved."), url_for("syncs.settings", key=key))
+            session.rollback()
+            sync = _sync(key)
+        form = settings_form.form(sync, session, base.config(), now, request.form, problems)
+        html = self.render("settings.html", form=form, sync=sync, label=sources.label(sync.fetcher), now=now)
+        return (html, 422) if problems else html
+
+    @expose("/<key>/next")
+    @requires("admin")
+    def next_times(self, key: str) -> ResponseReturnValue:
+        """The next times of a schedule that is being typed."""
+        sync = _sync(key)
+        times, problem = settings_form.next_times(sync, request.args, utcnow())
+        return self.render("parts/next_times.html", times=times, problem=problem, now=utcnow())
+
+    @expose("/<key>/check", methods=["POST"])
+    @requires("admin")
+    def check(self, key: str) -> ResponseReturnValue:
+        """«آزمایش اتصال»: log in once with the saved settings, and say what the gateway said."""
+        session = db.session()
+        sync = _sync(key)
+        back = url_for("syncs.settings", key=key)
+        resolved = sync_settings.resolved(sync, session, base.config())
+        audit.record(session, current_user.username, "connection_tested", key, request.remote_addr)
+        session.commit()  # nothing is held while the gateway thinks
+        return base.done(*settings_form.check(sync, resolved, base.config()), back)
+
+
+def _sync(key: str) -> DataSync:
+    sync = db.session.scalar(select(DataSync).where(DataSync.key == key))
+    if sync is None:
+        abort(404)
+    return sync
