@@ -67,7 +67,7 @@ def page(
     facts = {"status": status, "title": title or what, "todo": todo or then, "number": number}
     try:
         return make_response(render_template("error.html", **facts), status)
-    except Exception:  # noqa: BLE001 - whatever broke the page may break the error page's frame too
+    except Exception:  # whatever broke the page may break the error page's frame too
         log.exception("the error page could not be rendered either")
         return make_response(render_template("error_bare.html", **facts), status)
 

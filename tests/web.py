@@ -8,13 +8,17 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.routing import Rule
 
 from panel import create_app
+from panel.auth import tokens
+from panel.auth.gate import SAFE_METHODS
 from panel.clock import utcnow
 from panel.config import Config, load
 from panel.db import open_engine, writing
-from panel.models import Base, User
+from panel.models import Base, DataSync, User
 
 PASSWORD = "orange-lamp-42"
 # Cheap to verify, and cheap to make: these hashes guard nobody.
@@ -85,3 +89,49 @@ def reza(app: Flask) -> FlaskClient:
 @pytest.fixture
 def sara(app: Flask) -> FlaskClient:
     return sign_in(app.test_client(), "sara")
+
+
+def person(rows: sessionmaker[Session], username: str) -> User:
+    with rows() as session:
+        return session.scalars(select(User).where(User.username == username)).one()
+
+
+def bearer(
+    rows: sessionmaker[Session], username: str, scope: str = "write", **changes: object
+) -> dict[str, str]:
+    """The header of a fresh API token of this person."""
+    with writing(rows) as session:
+        user = session.scalars(select(User).where(User.username == username)).one()
+        token, secret = tokens.create(session, user, "night report", scope, utcnow(), None)
+        for name, value in changes.items():
+            setattr(token, name, value)
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def add_sync(rows: sessionmaker[Session], key: str = "students") -> int:
+    with writing(rows) as session:
+        sync = DataSync(key=key, fetcher=key, settings={}, created_at=utcnow(), updated_at=utcnow())
+        session.add(sync)
+        session.flush()
+        return sync.id
+
+
+SAMPLE_VALUES = {
+    "run_id": 1,
+    "key": "students",
+    "filename": "hamgam.css",
+    "export_type": "csv",
+    "table": "faculty",
+}
+
+
+def routes(app: Flask) -> Iterator[tuple[str, Rule]]:
+    """Every address of the panel with its rule; what the address asks for is filled in."""
+    with app.test_request_context():
+        for rule in app.url_map.iter_rules():
+            values = {name: SAMPLE_VALUES.get(name, 1) for name in rule.arguments}
+            yield rule.build(values)[1], rule
+
+
+def unsafe_methods(rule: Rule) -> set[str]:
+    return (rule.methods or set()) - SAFE_METHODS

@@ -5,7 +5,7 @@ from typing import Any
 from flask import flash, redirect
 from flask.typing import ResponseReturnValue
 from flask_admin import BaseView, expose
-from flask_admin.helpers import validate_form_on_submit
+from flask_admin.helpers import get_form_data, validate_form_on_submit
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
 from flask_login import current_user
@@ -53,7 +53,7 @@ class Account(BaseView):
     @expose("/", methods=("GET", "POST"))
     def index(self) -> ResponseReturnValue:
         """The page; and when the form is sent, the new password, which ends the other sessions."""
-        form = OwnPassword()
+        form = OwnPassword(get_form_data())
         if validate_form_on_submit(form) and not form.password_problems(current_user.username):
             user = db.session.get_one(User, current_user.id)
             user.password_hash = passwords.hash_password(form.password.data)

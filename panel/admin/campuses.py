@@ -15,7 +15,7 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from fetchers.core.clean.text import fold
 from panel import audit, campuses
-from panel.admin.guarded import GuardedModelView, actor
+from panel.admin.guarded import GuardedModelView, actor, choices
 from panel.admin.show import digits
 from panel.extensions import db
 from panel.models import Campus
@@ -37,7 +37,7 @@ class ChangedCampus(BaseForm):
     province_code = IntegerField(
         lazy("Province code"), [Optional(), NumberRange(0, 99)], render_kw={"dir": "ltr"}
     )
-    type = SelectField(lazy("Type"), choices=[("", "–"), *TYPE_WORDS.items()])
+    type = SelectField(lazy("Type"), choices=choices({"": "–", **TYPE_WORDS}))
     active = BooleanField(
         lazy("Fetched"),
         default=True,

@@ -1,10 +1,12 @@
 """The base of every list over a table of the panel: all is off and closed until a view says so."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import abort, request
 from flask_admin.contrib.sqla import ModelView
 from flask_login import current_user
+from wtforms import SelectChoice
 
 from panel.auth.login import address
 from panel.extensions import db
@@ -64,6 +66,11 @@ class GuardedModelView(ModelView):
         if not (text.isascii() and text.isdigit() and int(text[:20]) <= LARGEST_ID):
             return None
         return db.session.get(self.model, int(text))
+
+
+def choices(words: Mapping[str, Any]) -> list[SelectChoice]:
+    """A select's choices: what is sent, and its word."""
+    return [SelectChoice(value, label) for value, label in words.items()]
 
 
 def actor() -> dict[str, str]:

@@ -11,11 +11,11 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
-from wtforms import SelectField, StringField
+from wtforms import SelectChoice, SelectField, StringField
 from wtforms.validators import InputRequired, Length
 
 from panel import audit
-from panel.admin.guarded import GuardedModelView, actor
+from panel.admin.guarded import GuardedModelView, actor, choices
 from panel.admin.show import moment
 from panel.auth import tokens
 from panel.clock import utcnow
@@ -42,8 +42,8 @@ class NewToken(BaseForm):
         coerce=int,
         description=lazy("It may never do more than this user; if the user is disabled, it stops working."),
     )
-    scope = SelectField(lazy("May"), choices=list(SCOPE_WORDS.items()), default="read")
-    lifetime = SelectField(lazy("Valid for"), choices=list(LIFETIMES.items()), default="90")
+    scope = SelectField(lazy("May"), choices=choices(SCOPE_WORDS), default="read")
+    lifetime = SelectField(lazy("Valid for"), choices=choices(LIFETIMES), default="90")
 
 
 def state(token: ApiToken) -> str:
@@ -91,7 +91,7 @@ class Tokens(GuardedModelView):
     def create_form(self, obj: Any = None) -> Any:
         form = super().create_form(obj)
         people = db.session.scalars(select(User).where(User.active.is_(True)).order_by(User.username))
-        form.owner.choices = [(user.id, user.username) for user in people]
+        form.owner.choices = [SelectChoice(user.id, user.username) for user in people]
         return form
 
     @expose("/new/", methods=("GET", "POST"))

@@ -12,7 +12,7 @@ from wtforms import BooleanField, PasswordField, SelectField, StringField, Valid
 from wtforms.validators import InputRequired, Length, Optional
 
 from panel import audit
-from panel.admin.guarded import GuardedModelView, actor
+from panel.admin.guarded import GuardedModelView, actor, choices
 from panel.admin.show import moment
 from panel.auth import passwords, sessions
 from panel.clock import utcnow
@@ -61,9 +61,7 @@ class NewUser(PasswordPair):
         render_kw={**LATIN, "autocomplete": "off"},
     )
     full_name = StringField(lazy("Full name"), [Length(max=150)], filters=[strip])
-    role = SelectField(
-        lazy("Role"), choices=list(ROLE_WORDS.items()), default="viewer", description=ROLE_HELP
-    )
+    role = SelectField(lazy("Role"), choices=choices(ROLE_WORDS), default="viewer", description=ROLE_HELP)
     password = PasswordField(
         lazy("Password"),
         [InputRequired()],
@@ -83,7 +81,7 @@ class NewUser(PasswordPair):
 
 class ChangedUser(PasswordPair):
     full_name = StringField(lazy("Full name"), [Length(max=150)], filters=[strip])
-    role = SelectField(lazy("Role"), choices=list(ROLE_WORDS.items()), description=ROLE_HELP)
+    role = SelectField(lazy("Role"), choices=choices(ROLE_WORDS), description=ROLE_HELP)
     active = BooleanField(
         lazy("May sign in"),
         description=lazy("Off: signed out at once, everywhere, and the API tokens stop working."),

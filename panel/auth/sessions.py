@@ -79,12 +79,16 @@ def touch(now: datetime) -> None:
 
 
 def by_a_script() -> bool:
-    """A safe request that a script of an open page made, not a person who went somewhere."""
+    """A safe request that a script of an open page made, not a person who went somewhere.
+
+    Browsers tell by Sec-Fetch-Mode, but not over plain http; whoever goes to a page accepts HTML by name.
+    """
     if request.method not in ("GET", "HEAD"):
         return False
     headers = request.headers
-    mode = headers.get("Sec-Fetch-Mode", "navigate")
-    return mode != "navigate" or "HX-Request" in headers or "X-Requested-With" in headers
+    if headers.get("Sec-Fetch-Mode", "navigate") != "navigate" or "X-Requested-With" in headers:
+        return True
+    return "text/html" not in headers.get("Accept", "text/html")
 
 
 @login_manager.user_loader
