@@ -66,6 +66,7 @@ class Config:
     admin_password: str | None = field(repr=False)
     web_workers: int
     web_threads: int
+    trusted_hosts: tuple[str, ...]  # names under which browsers may ask for the panel, beside its own address
     campuses: str | None  # GOLESTAN_CAMPUSES: codes, or the path of a CSV file
     environ: Mapping[str, str] = field(repr=False)
 
@@ -132,6 +133,7 @@ def load(environ: Mapping[str, str] | None = None, *, demo: bool | None = None, 
         admin_password=values.get("PANEL_ADMIN_PASSWORD"),
         web_workers=_number(values, "PANEL_WEB_WORKERS", 2, 1, 32),
         web_threads=_number(values, "PANEL_WEB_THREADS", 4, 1, 64),
+        trusted_hosts=_hosts(values),
         campuses=values.get("GOLESTAN_CAMPUSES"),
         environ=MappingProxyType(values),
     )
@@ -255,6 +257,19 @@ def _host(values: Mapping[str, str]) -> str:
                 f"PANEL_HOST={host}: it must be an address of this machine, such as 127.0.0.1 or 0.0.0.0."
             ) from None
     return host.strip("[]")
+
+
+def _hosts(values: Mapping[str, str]) -> tuple[str, ...]:
+    names = tuple(
+        name.strip().lower() for name in values.get("PANEL_TRUSTED_HOSTS", "").split(",") if name.strip()
+    )
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[?[0-9a-f:]+\]?", name):
+            raise ConfigError(
+                f"PANEL_TRUSTED_HOSTS={name}: it must be names without port, separated by commas, "
+                "such as hamgam.example.ac.ir."
+            )
+    return names
 
 
 def _engine(values: Mapping[str, str]) -> str:

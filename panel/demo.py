@@ -1,0 +1,132 @@
+"""The demonstration: a simulated gateway, and a house of its own that asks it."""
+
+import json
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+from sqlalchemy import inspect, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+from panel import campuses, db, settings
+from panel.config import Config, load
+from panel.models import DataSync, User
+from panel.seed import prepare
+
+USERNAME, PASSWORD = "hamgam", "simulator"  # the simulator's own; they open nothing else
+# Some ten thousand records, slow enough to watch: a sync of the students takes about twenty seconds.
+WORLD = ("--profile", "realistic", "--size", "small", "--seed", "1", "--latency", "200")
+START_PATIENCE = 30.0
+
+
+class SimulatorError(Exception):
+    """The simulator does not answer."""
+
+
+def is_due() -> bool:
+    """Whether a start that was told nothing is a demonstration: nobody has set up the real house yet.
+
+    It was set up when a gateway's address is known (environment, or a saved source), or a person has been added.
+    PANEL_DEMO, where it is set, decides.
+    """
+    config = load()
+    if config.demo or "PANEL_DEMO" in config.environ:
+        return config.demo
+    if any(config.variable(name) for name in _gateway_variables()):
+        return False
+    url = make_url(config.panel_database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return True
+    engine = db.open_engine(config.panel_database_url)
+    try:
+        if not inspect(engine).has_table("data_syncs"):
+            return True
+        with sessionmaker(engine)() as session:
+            return not _is_set_up(session)
+    finally:
+        engine.dispose()
+
+
+def _is_set_up(session: Session) -> bool:
+    if session.scalar(select(User.id).limit(1)) is not None:
+        return True
+    return any(
+        settings.extra(info).get("env") in _gateway_variables() and sync.settings.get(name)
+        for sync in session.scalars(select(DataSync))
+        for name, info in settings.declared(sync).items()
+    )
+
+
+def _gateway_variables() -> tuple[str, ...]:
+    return ("GOLESTAN_BASE_URL",)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def simulator_command(port: int) -> list[str]:
+    login = ("--username", USERNAME, "--password", PASSWORD)
+    return [sys.executable, "-m", "fetchers.golestan.simulator", "--port", str(port), *login, *WORLD]
+
+
+def furnish(config: Config, url: str, alive: Callable[[], bool]) -> None:
+    """Tell the demonstration's sources where their gateway is today, and fill the list of campuses once.
+
+    1. Wait until the simulator answers. 2. Save its address and login. 3. At the first start, all the rest.
+    """
+    assert config.demo, "a simulator's address has no place in a real house"
+    places = _ask(f"{url}/__sim__/campuses", alive)
+    terms = _ask(f"{url}/__sim__/terms", alive)
+    prepare(config)
+    engine = db.open_engine(config.panel_database_url)
+    try:
+        with db.writing(sessionmaker(engine, expire_on_commit=False)) as session:
+            _furnish(session, config, url, places, terms)
+    finally:
+        engine.dispose()
+
+
+def _furnish(
+    session: Session, config: Config, url: str, places: list[dict[str, Any]], terms: list[str]
+) -> None:
+    for sync in session.scalars(select(DataSync)):
+        declared = settings.declared(sync)
+        first = not sync.settings.get("base_url")
+        changes: dict[str, Any] = {"base_url": url, "username": USERNAME, "password": PASSWORD}
+        if first:
+            # The simulator is nobody's registration day.
+            changes |= {"first_term": terms[0], "requests_per_second": 0}
+        known = {name: value for name, value in changes.items() if name in declared}
+        problems = settings.save(sync, known, session, config, "demo").problems
+        if problems:
+            raise SimulatorError(f"the demonstration's settings do not fit {sync.key}: {problems}")
+    if not settings.active_campuses(session):
+        campuses.write(
+            session,
+            [
+                campuses.Line(place["pardis_code"], place["name"], place["province_code"], place["type"])
+                for place in places
+            ],
+        )
+
+
+def _ask(url: str, alive: Callable[[], bool]) -> Any:
+    opener = build_opener(ProxyHandler({}))
+    deadline = time.monotonic() + START_PATIENCE
+    while True:
+        try:
+            with opener.open(url, timeout=5) as answer:
+                return json.load(answer)
+        except (URLError, OSError) as error:
+            if not alive() or time.monotonic() > deadline:
+                raise SimulatorError(f"the simulator does not answer: {error}") from error
+            time.sleep(0.1)

@@ -1,0 +1,23 @@
+"""gunicorn's settings, from the panel's own configuration."""
+
+import os
+from pathlib import Path
+
+from panel.config import load
+
+_config = load()
+
+bind = f"[{_config.host}]:{_config.port}" if ":" in _config.host else f"{_config.host}:{_config.port}"
+worker_class = "gthread"
+workers = _config.web_workers
+threads = _config.web_threads
+timeout = 60
+graceful_timeout = 10
+keepalive = 5
+# A socket through which workers can be commanded: nobody needs one here.
+control_socket_disable = True
+# The heartbeat file: on a disk under load its touches would wait, and a healthy worker be killed.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() and os.access("/dev/shm", os.W_OK) else None
+loglevel = _config.log_level
+accesslog = None
+proc_name = "hamgam-web"

@@ -1,0 +1,271 @@
+"""`up`: everything that an instance needs, started in order, watched over, and ended together.
+
+    up ──┬── gunicorn (the panel)
+         ├── engine ── one child per run
+         └── simulator (in a demonstration)
+
+Each has a lifeline to `up` (panel/lifeline.py): if `up` is killed, they end by themselves.
+"""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from panel import demo as demonstration
+from panel import lifeline
+from panel.config import ROOT, Config, load
+from panel.seed import Seeded, prepare
+from panel.welcome import wait_until_healthy, welcome
+
+PATIENCE = 25.0  # for an orderly end: the engine stops its children within 20 s
+LONGEST_PAUSE = 30.0
+LIVED_WELL = 60.0  # who lived this long is restarted at once
+FORMER_UP = 10.0  # the processes of a killed `up` may need this long to leave the port
+LARGEST_LOG = 10 * 1024 * 1024
+
+
+class CannotStart(Exception):
+    """Something is in the way; the sentence says what."""
+
+
+@dataclass
+class Program:
+    """A process that is to be kept running."""
+
+    name: str
+    command: list[str]
+    environ: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    pause: float = 0.0
+    not_before: float = 0.0
+
+    @property
+    def runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+
+def web_command() -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--config",
+        str(ROOT / "panel" / "gunicorn_conf.py"),
+        "wsgi:app",
+    ]
+
+
+def up(demo: bool | None) -> int:
+    """Start everything and stay until told to stop.
+
+    1. Settle which house this is; make sure that nobody else runs it and that the port is free.
+    2. Prepare it: schema, key, rows, first administrator.
+    3. Start the programs; print the address once the panel answers.
+    4. Start again what dies. On Ctrl-C or TERM end all of them, and wait until they are gone.
+    """
+    if demo is None:
+        demo = demonstration.is_due()
+    config = load(demo=demo)
+    with _alone(config):
+        _port_is_free(config)
+        seeded = prepare(config, administrator=True)
+        with Household(config) as household:
+            return household.keep(seeded)
+
+
+@contextmanager
+def _alone(config: Config) -> Iterator[None]:
+    """Hold the instance's lock; the kernel gives it back when we end, however we end."""
+    path = config.instance / "up.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = os.read(descriptor, 20).decode("ascii", "replace").strip()
+            raise CannotStart(
+                f"Hamgam runs here already (process {pid or 'unknown'}, {config.instance}). "
+                "Stop it first, or name another folder with PANEL_INSTANCE."
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _port_is_free(config: Config) -> None:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    deadline = time.monotonic() + FORMER_UP
+    while True:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((config.host, config.port))
+                return
+            except OSError as error:
+                former = _gunicorn_of_a_killed_up(config)
+                if not former or time.monotonic() > deadline:
+                    raise CannotStart(
+                        f"cannot listen on {config.host} port {config.port}: {error.strerror}. "
+                        "Another program may use it; choose another port with PANEL_PORT."
+                    ) from error
+        time.sleep(0.2)
+
+
+def _gunicorn_of_a_killed_up(config: Config) -> bool:
+    """Whether the panel of this very instance was served a moment ago, by an `up` that was killed."""
+    try:
+        pid = int((config.instance / "web.pid").read_text())
+        return b"gunicorn" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return False
+
+
+class Household:
+    """The running programs of one `up`."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.programs: list[Program] = []
+        self.stopping = False
+        self._read_end, self._write_end = os.pipe()
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> "Household":
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._before[number] = signal.signal(number, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+        os.close(self._read_end)
+        os.close(self._write_end)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self.stopping = True
+
+    def keep(self, seeded: Seeded) -> int:
+        """Start all, greet, and watch until a signal comes."""
+        environ = {"PANEL_DEMO": "1" if self.config.demo else "0"}
+        if self.config.demo:
+            try:
+                self._start_simulator(environ)
+            except demonstration.SimulatorError as error:
+                raise CannotStart(f"{error}.{self._last_words('simulator')}") from error
+        if self.config.engine == "embedded":
+            self._start(Program("engine", [sys.executable, "-m", "panel", "engine"], environ))
+        web = Program("web", web_command(), environ)
+        self._start(web)
+        healthy = wait_until_healthy(self.config, lambda: web.runs and not self.stopping)
+        if self.stopping:
+            return 0
+        if not healthy:
+            print(f"The panel did not start.{self._last_words('web')}", file=sys.stderr)
+            return 1
+        print(welcome(self.config, seeded), flush=True)
+        while not self.stopping:
+            self._look_after()
+            time.sleep(0.2)
+        print("\nStopping …", flush=True)
+        return 0
+
+    def _start_simulator(self, environ: dict[str, str]) -> None:
+        """Start the gateway of the demonstration. Started again, it keeps its port."""
+        port = demonstration.free_port()
+        gateway = Program("simulator", demonstration.simulator_command(port), environ)
+        self._start(gateway)
+        demonstration.furnish(self.config, f"http://127.0.0.1:{port}", lambda: gateway.runs)
+
+    def _start(self, program: Program) -> None:
+        if program not in self.programs:
+            self.programs.append(program)
+        module, *arguments = program.command[2:]
+        with self._log(program.name) as log:
+            program.process = subprocess.Popen(
+                [sys.executable, "-m", "panel.lifeline", module, *arguments],
+                cwd=ROOT,
+                env={**os.environ, **program.environ, lifeline.VARIABLE: str(self._read_end)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(self._read_end,),
+                # Ctrl-C on the terminal is for `up`, which ends the others in order.
+                start_new_session=True,
+            )
+        program.started_at = time.monotonic()
+        if program.name == "web":
+            (self.config.instance / "web.pid").write_text(str(program.process.pid))
+
+    def _look_after(self) -> None:
+        """Start again what has died, with a pause that doubles while it keeps dying."""
+        now = time.monotonic()
+        for program in self.programs:
+            if program.runs:
+                continue
+            if program.process is not None:
+                code = program.process.returncode
+                lived = now - program.started_at
+                program.pause = 0.5 if lived > LIVED_WELL else min(max(program.pause * 2, 1.0), LONGEST_PAUSE)
+                program.not_before = now + program.pause
+                program.process = None
+                print(
+                    f"{program.name} ended ({_how(code)}); it is started again in {program.pause:.0f} s."
+                    f"{self._last_words(program.name)}",
+                    file=sys.stderr,
+                    flush=True,
+                )
+            if now >= program.not_before:
+                self._start(program)
+
+    def end(self) -> None:
+        """Ask every program to end, panel first, and wait; whoever does not is killed, with its group."""
+        running = [program.process for program in reversed(self.programs) if program.process is not None]
+        for process in running:
+            if process.poll() is None:
+                process.terminate()
+        deadline = time.monotonic() + PATIENCE
+        for process in running:
+            try:
+                process.wait(max(deadline - time.monotonic(), 0.1))
+            except subprocess.TimeoutExpired:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        (self.config.instance / "web.pid").unlink(missing_ok=True)
+
+    @contextmanager
+    def _log(self, name: str) -> Iterator[IO[bytes] | None]:
+        """A terminal stays readable: there, the programs write to files. A service manager gets their stderr."""
+        if not sys.stderr.isatty():
+            yield None
+            return
+        path = self.config.logs / f"{name}.log"
+        if path.exists() and path.stat().st_size > LARGEST_LOG:
+            path.replace(path.with_suffix(".log.1"))
+        with path.open("ab") as file:
+            yield file
+
+    def _last_words(self, name: str) -> str:
+        path = self.config.logs / f"{name}.log"
+        if not sys.stderr.isatty() or not path.exists():
+            return ""
+        lines = path.read_text(errors="replace").splitlines()[-5:]
+        return f" Its last words ({path}):\n  " + "\n  ".join(lines)
+
+
+def _how(code: int | None) -> str:
+    return f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
