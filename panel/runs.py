@@ -185,6 +185,14 @@ def note_child(
     return _change(session, run_id, leaving=("running",), epoch=epoch, values=values) is not None
 
 
+def note_progress(session: Session, run_id: int, *, epoch: int, values: Mapping[str, Any]) -> bool:
+    """Counts, parts and what it waits for, as the child reports them; never a status."""
+    columns = {name: null() if value is None else value for name, value in values.items()}
+    if "status" in columns:
+        raise ValueError("a status is no progress")
+    return _change(session, run_id, leaving=("running",), epoch=epoch, values=columns) is not None
+
+
 def request_stop(session: Session, run_id: int, *, epoch: int, reason: str, now: datetime) -> bool:
     """A deadline has passed (`reason`: its E_… code): note the wish. A person's cancel is not overwritten."""
     values = {"stop_requested_at": now, "stop_reason": reason}

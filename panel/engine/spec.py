@@ -1,0 +1,131 @@
+"""What a child is told: the one line on its stdin."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from fetchers.core import registry
+from panel import settings
+from panel.config import Config
+from panel.engine.retry import Fault
+from panel.models import DataSync, SyncRun
+
+RESUME_WITHIN = timedelta(hours=24)
+SHORTEST_SECRET = 4  # shorter ones would mask half of every sentence
+_SECRET_NAMES = ("password", "secret", "token", "api_key", "apikey")
+
+Resolve = Callable[[DataSync, Session, Config], settings.Resolved]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The order for a child, and the secrets in it, in every form in which they might be printed."""
+
+    order: dict[str, Any] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+def build(
+    session: Session,
+    run: SyncRun,
+    config: Config,
+    *,
+    epoch: int,
+    now: datetime,
+    resolve: Resolve = settings.resolved,
+) -> Spec | Fault:
+    """The order for a run, or why there can be none: settings that a person must complete."""
+    sync = run.sync
+    found = resolve(sync, session, config)
+    if found.problems:
+        return _fault(sync, found)
+    order = {
+        "run": run.uuid,
+        "attempt": run.attempt,
+        "epoch": epoch,
+        "source": sync.fetcher,
+        "settings": found.values,
+        "database": config.data_database_url,
+        "staging": str(config.instance / "staging"),
+        "mode": run.mode,
+        "dry_run": run.dry_run,
+        "partitions": run.partitions_wanted,
+        "resume": unfinished(session, run, now),
+        "guard": {
+            "part_rows": sync.guard_part_rows,
+            "part_percent": sync.guard_part_percent,
+            "total_rows": sync.guard_total_rows,
+            "total_percent": sync.guard_total_percent,
+        },
+        "now": now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+    }
+    return Spec(order, _secrets(sync, found.values))
+
+
+def unfinished(session: Session, run: SyncRun, now: datetime) -> list[str]:
+    """Earlier runs whose finished parts need not be asked for again, newest first.
+
+    Those since the last success that fetched the whole source in the same mode and did not end well, of the
+    last 24 hours. A run of some parts, or a dry run, asks for everything.
+    """
+    if run.dry_run or run.partitions_wanted is not None:
+        return []
+    whole = [
+        earlier
+        for earlier in session.scalars(
+            select(SyncRun)
+            .where(
+                SyncRun.sync_id == run.sync_id,
+                SyncRun.id < run.id,
+                SyncRun.id > _last_success(session, run),
+                SyncRun.status.in_(("failed", "cancelled")),
+                SyncRun.dry_run.is_(False),
+                SyncRun.mode == run.mode,
+                SyncRun.started_at > now - RESUME_WITHIN,
+            )
+            .order_by(SyncRun.id.desc())
+        )
+        if earlier.partitions_wanted is None
+    ]
+    return [earlier.uuid for earlier in whole]
+
+
+def _last_success(session: Session, run: SyncRun) -> int:
+    latest = select(func.max(SyncRun.id)).where(
+        SyncRun.sync_id == run.sync_id, SyncRun.status == "success", SyncRun.dry_run.is_(False)
+    )
+    return session.scalar(latest) or 0
+
+
+def _fault(sync: DataSync, found: settings.Resolved) -> Fault:
+    listing = registry.load(sync.fetcher)
+    if listing.error is not None:
+        return Fault("E_FETCHER", {"detail": listing.error})
+    filled = {
+        name for name, info in settings.declared(sync).items() if settings.extra(info).get("filled_from")
+    }
+    names = [name for name, _ in found.problems]
+    if all(name in filled for name in names):
+        return Fault("E_PLAN")
+    return Fault("E_SETTINGS", {"missing": [name or problem for name, problem in found.problems]})
+
+
+def _secrets(sync: DataSync, values: dict[str, Any]) -> tuple[str, ...]:
+    declared = {name for name, info in settings.declared(sync).items() if settings.is_secret(info)}
+    forms: set[str] = set()
+    for name, value in values.items():
+        secret = name in declared or any(word in name.lower() for word in _SECRET_NAMES)
+        if secret and isinstance(value, str) and len(value) >= SHORTEST_SECRET:
+            forms |= {
+                value,
+                json.dumps(value)[1:-1],
+                json.dumps(value, ensure_ascii=False)[1:-1],
+                quote(value),
+            }
+    return tuple(sorted(forms, key=len, reverse=True))

@@ -1,0 +1,310 @@
+"""The engine process: it leads or stands by, starts what is due, and ends in order.
+
+APScheduler is its clock and its pool of threads, with nothing kept in it: what is due is in the database.
+"""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import sessionmaker
+
+from panel import runs
+from panel.clock import utcnow
+from panel.config import Config
+from panel.db import open_engine, writing
+from panel.doorbell import Doorbell
+from panel.engine import schedule
+from panel.engine.dispatch import claim_waiting
+from panel.engine.lease import Lease
+from panel.engine.recover import recover
+from panel.engine.supervise import House, Ledger, supervise
+from panel.models import TERMINAL, SyncRun
+
+log = structlog.get_logger("engine")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The engine's times in seconds, and how many runs it executes at once."""
+
+    lease: float = 60.0
+    renew: float = 5.0
+    tick: float = 1.0
+    sweep: float = 10.0
+    standby: float = 1.0
+    at_once: int = 4
+
+
+class EngineBusy(Exception):
+    """Another engine leads; it will execute the run."""
+
+
+class Engine:
+    """One engine. `run_forever` is the process; `execute` one run for a command, while nobody else leads."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        pace: Pace = Pace(),
+        ledger: Ledger | None = None,
+        **house: Any,
+    ) -> None:
+        """house: what to change of panel.engine.supervise.House (child, grace, resolve …)."""
+        if ledger is None:
+            from fetchers.core import ledger as books  # here: it brings the destination's driver along
+
+            ledger = books
+        self._database = open_engine(config.panel_database_url)
+        self._factory = sessionmaker(self._database, expire_on_commit=False)
+        self._config = config
+        self._pace = pace
+        self.lease = Lease(self._factory, config.data_database_url, seconds=pace.lease, fence=ledger)
+        self.house = House(
+            config=config,
+            factory=self._factory,
+            ledger=ledger,
+            epoch=lambda: self.lease.epoch,
+            safe=self.lease.safe,
+            stopping=lambda: self._stopping,
+            **house,
+        )
+        self._stopping = False  # plain, since a signal handler sets it: an Event's lock could be held there
+        self._busy: set[int] = set()
+        self._lock = threading.RLock()  # over claims and sweeps: a run just claimed is not an orphan
+        self._bell: Doorbell | None = None
+        self._scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(4), "runs": ThreadPoolExecutor(pace.at_once)},
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+            timezone="UTC",
+        )
+
+    def run_forever(self) -> None:
+        """Lead, or stand by until the leader is gone; until TERM or INT.
+
+        1. The clock starts: renew the lease, look for due syncs, sweep.
+        2. Stand by until the lease is free; then judge the runs that the last leader left behind.
+        3. Each second, and whenever the doorbell rings: start what is waiting.
+        4. At the end: stop the children, whose runs wait for the next engine, and give the lease back.
+        """
+        self._listen_to_signals()
+        for job, seconds in (
+            (self._renew, self._pace.renew),
+            (self._tick, self._pace.tick),
+            (self._sweep, self._pace.sweep),
+        ):
+            self._scheduler.add_job(self._guarded(job), "interval", seconds=seconds, id=job.__name__)
+        self._scheduler.start()
+        log.info("engine started", owner=self.lease.owner)
+        try:
+            while not self._stopping:
+                self._guarded(self._turn)()
+        finally:
+            self._end()
+
+    def stop(self) -> None:
+        """Ask the engine to end; safe in a signal handler."""
+        self._stopping = True
+        bell = self._bell
+        if bell is not None:
+            bell.wake()
+
+    def execute(self, run_id: int) -> SyncRun:
+        """Execute one run here and now, retries included. Raises EngineBusy when another engine leads."""
+        if not self.lease.acquire():
+            self._database.dispose()
+            raise EngineBusy("another engine leads and will execute the run")
+        self._scheduler.add_job(self._guarded(self._renew), "interval", seconds=self._pace.renew, id="renew")
+        self._scheduler.start()
+        try:
+            recover(self.house, self._epoch(), frozenset())
+            while True:
+                with self._factory() as session:
+                    run = runs.get(session, run_id)
+                    run.sync  # noqa: B018 - loaded here: callers ask for run.to_dict()
+                if run.status in TERMINAL or self._stopping or not self.lease.leading:
+                    return run
+                with writing(self._factory) as session:
+                    claimed = runs.claim(session, run_id, epoch=self._epoch(), now=utcnow())
+                if claimed is None:
+                    time.sleep(0.2)
+                    continue
+                supervise(self.house, run_id, self._epoch())
+        finally:
+            self._end()
+
+    # One turn of the loop, and the clock's jobs. Each looks first whether we lead.
+
+    def _turn(self) -> None:
+        if not self.lease.leading:
+            if self._busy or not self.lease.acquire():
+                time.sleep(self._pace.standby)
+                return
+            log.info("this engine leads", owner=self.lease.owner, epoch=self.lease.epoch)
+            if self._bell is not None:
+                self._bell.close()
+            self._bell = Doorbell(self._config.instance)
+            self._guarded(self._sweep)()
+        self._dispatch()
+        if self._bell is not None:
+            self._bell.wait(self._pace.tick)
+
+    def _renew(self) -> None:
+        if self.lease.leading:
+            self.lease.renew()
+
+    def _tick(self) -> None:
+        if self._stopping or not self.lease.safe():
+            return
+        now = utcnow()
+        with self._factory() as session:
+            if not schedule.is_anything_due(session, now):
+                return
+        with writing(self._factory) as session:
+            started = schedule.start_due(session, now)
+        if started and self._bell is not None:
+            self._bell.wake()
+
+    def _sweep(self) -> None:
+        if self._stopping or not self.lease.safe():
+            return
+        with self._lock:
+            recover(self.house, self._epoch(), frozenset(self._busy))
+
+    def _dispatch(self) -> None:
+        with self._lock:
+            if self._stopping or not self.lease.safe():
+                return
+            epoch = self._epoch()
+            room = self._pace.at_once - len(self._busy)
+            claimed = claim_waiting(self._factory, epoch=epoch, room=room, now=utcnow())
+            self._busy.update(claimed)
+        for run_id in claimed:
+            # Not before it is in `_busy`: the sweep would take it for an orphan.
+            self._scheduler.add_job(
+                self._supervise, args=(run_id, epoch), executor="runs", id=f"run-{run_id}"
+            )
+
+    def _supervise(self, run_id: int, epoch: int) -> None:
+        try:
+            supervise(self.house, run_id, epoch)
+        except Exception:
+            log.exception("a supervisor broke", run=run_id)
+        finally:
+            with self._lock:
+                self._busy.discard(run_id)
+            if self._bell is not None and not self._stopping:
+                self._bell.wake()
+
+    def _guarded(self, job: Callable[[], None]) -> Callable[[], None]:
+        def guarded() -> None:
+            try:
+                job()
+            except DBAPIError as error:
+                log.warning(
+                    "the control database does not answer", job=job.__name__, error=str(error.orig)[:200]
+                )
+                time.sleep(min(1.0, self._pace.tick))
+            except Exception:
+                log.exception("the engine stumbled", job=job.__name__)
+                time.sleep(min(1.0, self._pace.tick))
+
+        guarded.__name__ = job.__name__
+        return guarded
+
+    def _epoch(self) -> int:
+        epoch = self.lease.epoch
+        if epoch is None:
+            raise RuntimeError("this engine does not lead")
+        return epoch
+
+    def _end(self) -> None:
+        """Wait for the supervisors, which stop their children, then give back what we hold."""
+        self._stopping = True
+        while self._busy:
+            time.sleep(0.05)
+        self._scheduler.shutdown(wait=True)
+        self.lease.release()
+        if self._bell is not None:
+            self._bell.close()
+            self._bell = None
+        self._database.dispose()
+        log.info("engine ended", owner=self.lease.owner)
+
+    def _listen_to_signals(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+
+        def on_signal(number: int, _frame: FrameType | None) -> None:
+            self.stop()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, on_signal)
+
+
+def execute_here(config: Config, run_id: int, **options: Any) -> SyncRun:
+    """Execute one run in this process, for a command where no engine leads.
+
+    Ctrl-C cancels the run, waits until its child is gone, and is raised again. Raises EngineBusy when an engine
+    leads after all.
+    """
+    engine = Engine(config, **options)
+    answer: list[SyncRun | BaseException] = []
+
+    def work() -> None:
+        try:
+            answer.append(engine.execute(run_id))
+        except BaseException as error:  # noqa: BLE001 - carried over to the caller's thread
+            answer.append(error)
+
+    thread = threading.Thread(target=work, name=f"run-{run_id}")
+    thread.start()
+    interrupted: KeyboardInterrupt | None = None
+    while thread.is_alive():
+        try:
+            thread.join(0.2)
+        except KeyboardInterrupt as error:
+            interrupted = error
+            with writing(engine.house.factory) as session:
+                runs.cancel(session, runs.get(session, run_id), now=utcnow(), user=None)
+    if interrupted is not None:
+        raise interrupted
+    if isinstance(answer[0], BaseException):
+        raise answer[0]
+    return answer[0]
+
+
+def configure_logging(level: str = "info") -> None:
+    """Lines for people on a terminal, JSON elsewhere; always to stderr."""
+    import logging
+
+    numeric = getattr(logging, level.upper(), logging.INFO)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(numeric),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
