@@ -1,0 +1,163 @@
+"""The API's first half: syncs, and the trigger."""
+
+import pytest
+from sqlalchemy import select
+
+from panel.models import AuditEntry, SyncRun
+from tests.web import add_sync, bearer
+
+RUN_KEYS = {
+    "id",
+    "sync",
+    "status",
+    "error_code",
+    "error_message",
+    "mode",
+    "triggered_by",
+    "attempt",
+    "started_at",
+    "finished_at",
+    "duration_seconds",
+    "counts",
+    "partitions",
+}
+
+
+@pytest.fixture
+def reza_token(rows):
+    return bearer(rows, "reza")
+
+
+def test_a_new_sync_is_listed_without_a_run(client, rows, reza_token):
+    add_sync(rows)
+    (sync,) = client.get("/api/v1/syncs", headers=reza_token).json["syncs"]
+    assert sync["key"] == "students"
+    assert sync["status"] is None
+    assert sync["last_run"] is None
+    assert client.get("/api/v1/syncs/students", headers=reza_token).json == sync
+
+
+def test_no_setting_of_a_source_leaves_through_the_api(client, rows, reza_token):
+    add_sync(rows)
+    sync = client.get("/api/v1/syncs/students", headers=reza_token).json
+    assert "settings" not in sync
+    assert "secrets" not in sync
+
+
+def test_a_trigger_is_accepted_with_the_run_as_the_commands_show_it(client, rows, reza_token):
+    add_sync(rows)
+    answer = client.post("/api/v1/syncs/students/runs", headers=reza_token)
+    assert answer.status_code == 202
+    assert answer.json["joined"] is False
+    with rows() as session:
+        run = session.scalars(select(SyncRun)).one()
+        assert answer.json["run"] == run.to_dict()
+        assert set(run.to_dict()) == RUN_KEYS
+        assert (run.triggered_by, run.requested_by, run.status) == ("api", "reza", "pending")
+
+
+def test_a_second_trigger_joins_the_run_that_is_there(client, rows, reza_token):
+    add_sync(rows)
+    first = client.post("/api/v1/syncs/students/runs", headers=reza_token)
+    second = client.post("/api/v1/syncs/students/runs", headers=reza_token)
+    assert second.status_code == 200
+    assert second.json == {"run": first.json["run"], "joined": True}
+    with rows() as session:
+        assert len(session.scalars(select(SyncRun)).all()) == 1
+
+
+def test_a_trigger_says_what_is_wanted(client, rows, reza_token):
+    add_sync(rows)
+    wish = {
+        "mode": "full",
+        "dry_run": True,
+        "partitions": [{"campus": "1110", "term": "4051"}, {"campus": "1210"}],
+    }
+    assert client.post("/api/v1/syncs/students/runs", json=wish, headers=reza_token).status_code == 202
+    with rows() as session:
+        run = session.scalars(select(SyncRun)).one()
+        assert (run.mode, run.dry_run, run.partitions_wanted) == ("full", True, wish["partitions"])
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"mode": "quick"},
+        {"dry_run": "yes"},
+        {"partitions": []},
+        {"partitions": [{}]},
+        {"partitions": [{"campus": 1110}]},
+        {"partitions": [{"campus": "a,b=c"}]},
+        {"partitions": "campus=1110"},
+        {"partitions": [{"campus": "1110"}] * 1001},
+        [],
+        "full",
+    ],
+    ids=repr,
+)
+def test_a_wish_that_makes_no_sense_starts_nothing(client, rows, reza_token, wish):
+    add_sync(rows)
+    answer = client.post("/api/v1/syncs/students/runs", json=wish, headers=reza_token)
+    assert answer.status_code == 400
+    assert answer.json["error"]["code"] == "invalid"
+    with rows() as session:
+        assert session.scalars(select(SyncRun)).all() == []
+
+
+@pytest.mark.parametrize("content", [b"{", b"[" * 100_000, b"\xff", b'{"mode": NaN}', b'{"mode":"full"} x'])
+def test_a_body_that_is_no_json_is_refused(client, rows, reza_token, content):
+    add_sync(rows)
+    headers = {**reza_token, "Content-Type": "application/json"}
+    answer = client.post("/api/v1/syncs/students/runs", data=content, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json["error"]["code"] == "invalid"
+
+
+def test_a_form_is_not_taken_for_json(client, rows, reza_token):
+    add_sync(rows)
+    answer = client.post("/api/v1/syncs/students/runs", data={"mode": "full"}, headers=reza_token)
+    assert answer.status_code == 415
+
+
+def test_a_sync_that_does_not_exist_is_not_found(client, rows, reza_token):
+    assert client.get("/api/v1/syncs/nothing", headers=reza_token).status_code == 404
+    answer = client.post("/api/v1/syncs/nothing/runs", headers=reza_token)
+    assert answer.status_code == 404
+    assert answer.json["error"]["code"] == "not_found"
+
+
+def test_an_address_that_does_not_exist_answers_in_the_same_shape(client):
+    answer = client.get("/api/v1/nothing")
+    assert answer.status_code == 404
+    assert set(answer.json["error"]) == {"code", "message", "details"}
+
+
+def test_a_stranger_is_told_how_to_come_in(client):
+    answer = client.get("/api/v1/syncs")
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert answer.json["error"]["code"] == "unauthorized"
+
+
+def test_a_trigger_is_in_the_trail_once(client, rows, reza_token):
+    add_sync(rows)
+    for _ in range(2):
+        client.post("/api/v1/syncs/students/runs", headers=reza_token)
+    with rows() as session:
+        (entry,) = session.scalars(select(AuditEntry)).all()
+    assert (entry.actor, entry.action, entry.subject) == ("reza", "run_requested", "students")
+    assert entry.details["token"] == "night report"
+
+
+def test_the_engine_is_rung_after_the_run_is_there(client, rows, reza_token, monkeypatch):
+    add_sync(rows)
+    rung = []
+
+    def ring(instance):
+        with rows() as session:
+            rung.append((instance.name, len(session.scalars(select(SyncRun)).all())))
+        return True
+
+    monkeypatch.setattr("panel.doorbell.ring", ring)
+    client.post("/api/v1/syncs/students/runs", headers=reza_token)
+    assert rung == [("instance", 1)]

@@ -1,0 +1,155 @@
+"""The pages about users, campuses and one's own account."""
+
+import io
+
+import pytest
+from sqlalchemy import select
+
+from panel.db import writing
+from panel.models import AuditEntry, Campus, User
+from tests.web import PASSWORD, csrf_token, person, sign_in
+
+
+def post(client, address, **data):
+    return client.post(address, data={**data, "csrf_token": csrf_token(client, "/account/")})
+
+
+def new_user(client, username="navid", role="operator", password=PASSWORD, again=PASSWORD):
+    return post(client, "/users/new/", username=username, role=role, password=password, again=again)
+
+
+def test_maryam_adds_an_operator_who_can_sign_in(app, maryam, rows):
+    assert new_user(maryam).status_code == 302
+    assert person(rows, "navid").role == "operator"
+    sign_in(app.test_client(), "navid")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"username": "maryam"},
+        {"username": "na vid"},
+        {"username": ""},
+        {"password": "short-1", "again": "short-1"},
+        {"password": "password1", "again": "password1"},
+        {"password": "navid-2026-x", "again": "navid-2026-x"},
+        {"again": "something-else-1"},
+        {"role": "owner"},
+    ],
+    ids=str,
+)
+def test_a_user_that_cannot_be_is_not_added_and_the_form_stays(maryam, rows, wrong):
+    answer = new_user(maryam, **wrong)
+    assert answer.status_code == 200
+    assert 'role="alert"' in answer.get_data(as_text=True)
+    with rows() as session:
+        assert session.query(User).count() == 3
+
+
+def test_the_last_administrator_cannot_be_disabled_or_demoted(maryam, rows):
+    own = f"/users/edit/?id={person(rows, 'maryam').id}"
+    post(maryam, own, role="admin")
+    post(maryam, own, role="viewer", active="y")
+    assert (person(rows, "maryam").role, person(rows, "maryam").active) == ("admin", True)
+
+
+def test_with_a_second_administrator_the_first_may_go(maryam, rows):
+    new_user(maryam, role="admin")
+    post(maryam, f"/users/edit/?id={person(rows, 'maryam').id}", role="viewer", active="y")
+    assert person(rows, "maryam").role == "viewer"
+    assert maryam.get("/users/").status_code == 403, "the new role counts at once"
+
+
+def test_a_disabled_user_is_out_at_once(maryam, reza, rows):
+    post(maryam, f"/users/edit/?id={person(rows, 'reza').id}", role="operator")
+    assert reza.get("/account/").status_code == 302
+    with rows() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "user_changed")).one()
+    assert entry.details["changed"] == ["active"]
+
+
+def test_a_password_that_an_administrator_sets_ends_the_users_sessions(app, maryam, reza, rows):
+    address = f"/users/edit/?id={person(rows, 'reza').id}"
+    post(maryam, address, role="operator", active="y", password="violet-train-7", again="violet-train-7")
+    assert reza.get("/account/").status_code == 302
+    sign_in(app.test_client(), "reza", "violet-train-7")
+
+
+def test_no_page_and_no_entry_holds_a_password(maryam, rows):
+    new_user(maryam)
+    pages = [
+        maryam.get(f"/users/edit/?id={person(rows, 'navid').id}"),
+        maryam.get("/users/"),
+        maryam.get("/audit/"),
+    ]
+    stored = person(rows, "navid").password_hash
+    for page in pages:
+        assert PASSWORD not in page.get_data(as_text=True)
+        assert stored not in page.get_data(as_text=True)
+
+
+def test_one_changes_the_own_password_only_with_the_present_one(app, sara):
+    answer = post(sara, "/account/", present="wrong-one-9", password="violet-train-7", again="violet-train-7")
+    assert answer.status_code == 200
+    sign_in(app.test_client(), "sara", PASSWORD)
+
+
+def test_a_language_is_remembered_with_the_person(app, sara, rows):
+    assert 'lang="fa"' in sara.get("/account/").get_data(as_text=True)
+    post(sara, "/locale", locale="en", next="/account/")
+    assert '<html lang="en" dir="ltr">' in sara.get("/account/").get_data(as_text=True)
+    assert person(rows, "sara").locale == "en"
+    elsewhere = sign_in(app.test_client(), "sara")
+    assert '<html lang="en" dir="ltr">' in elsewhere.get("/account/").get_data(as_text=True)
+
+
+def test_a_stranger_chooses_the_language_of_the_sign_in_page(client):
+    assert '<html lang="fa" dir="rtl">' in client.get("/login").get_data(as_text=True)
+    client.post("/locale", data={"locale": "en", "next": "/login", "csrf_token": csrf_token(client)})
+    assert '<html lang="en" dir="ltr">' in client.get("/login").get_data(as_text=True)
+    client.post("/locale", data={"locale": "xx", "csrf_token": csrf_token(client)})
+    assert '<html lang="en" dir="ltr">' in client.get("/login").get_data(as_text=True)
+
+
+def test_a_campus_is_added_with_its_code_cleaned(maryam, rows):
+    post(maryam, "/campuses/new/", pardis_code=" ۱۱۱۰", name="پردیس  مرکزی", type="1", active="y")
+    with rows() as session:
+        campus = session.scalars(select(Campus)).one()
+    assert (campus.pardis_code, campus.name, campus.type, campus.active) == ("1110", "پردیس مرکزی", 1, True)
+    again = post(maryam, "/campuses/new/", pardis_code="1110", active="y")
+    assert again.status_code == 200
+
+
+def test_a_campus_is_switched_off_and_stays_listed(maryam, sara, rows):
+    with writing(rows) as session:
+        session.add(Campus(pardis_code="1110", name="مرکزی"))
+    post(maryam, "/campuses/edit/?id=1", name="مرکزی", type="")
+    with rows() as session:
+        assert session.get(Campus, 1).active is False
+    assert "مرکزی" in sara.get("/campuses/").get_data(as_text=True)
+    assert "/campuses/new/" not in sara.get("/campuses/").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("search", ["كرمان", "کرمان", "۱۲۱۰", "1210"])
+def test_campuses_are_found_however_they_are_typed(maryam, rows, search):
+    with writing(rows) as session:
+        session.add(Campus(pardis_code="1110", name="تهران"))
+        session.add(Campus(pardis_code="1210", name="کرمان"))
+    page = maryam.get("/campuses/", query_string={"search": search}).get_data(as_text=True)
+    assert "کرمان" in page
+    assert "تهران" not in page
+
+
+def test_campuses_are_imported_from_a_file(maryam, rows):
+    file = (io.BytesIO("pardis_code,name\n1110,مرکزی\n1210,کرمان\n".encode()), "list.csv")
+    post(maryam, "/campuses/import/", file=file)
+    with rows() as session:
+        assert {campus.pardis_code for campus in session.scalars(select(Campus))} == {"1110", "1210"}
+
+
+def test_a_file_that_is_no_list_changes_nothing_and_says_why(maryam, rows):
+    answer = post(maryam, "/campuses/import/", file=(io.BytesIO(b"\x89PNG\r\n"), "list.csv"))
+    assert answer.status_code == 302
+    assert 'class="alert alert-danger"' in maryam.get("/campuses/").get_data(as_text=True)
+    with rows() as session:
+        assert session.scalars(select(Campus)).all() == []
