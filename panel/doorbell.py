@@ -43,13 +43,11 @@ class Doorbell:
             self._path.unlink(missing_ok=True)
             self._socket.bind(str(self._path))
             self._path.chmod(stat.S_IRUSR | stat.S_IWUSR)
-            self._mine: Path = self._path
         else:
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self._socket.bind(("127.0.0.1", 0))
             self._port_file.write_text(str(self._socket.getsockname()[1]))
-            self._mine = self._port_file
-        self._inode = self._mine.stat().st_ino
+        self._mark = self._found()
         self._socket.setblocking(False)
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -74,11 +72,20 @@ class Doorbell:
 
     def close(self) -> None:
         """Stop listening; a successor's socket of the same name is left alone."""
+        if self._found() == self._mark:  # before closing: the inode is ours while the socket is open
+            (self._path if self._socket.family == socket.AF_UNIX else self._port_file).unlink(missing_ok=True)
         self._socket.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
-        if self._mine.exists() and self._mine.stat().st_ino == self._inode:
-            self._mine.unlink(missing_ok=True)
+
+    def _found(self) -> int | str | None:
+        """What tells our address from a successor's: the socket's inode, or the port."""
+        try:
+            if self._socket.family == socket.AF_UNIX:
+                return self._path.stat().st_ino
+            return self._port_file.read_text()
+        except FileNotFoundError:
+            return None
 
 
 def _drain(receive: Callable[[], bytes]) -> None:

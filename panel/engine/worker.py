@@ -4,7 +4,6 @@ APScheduler is its clock and its pool of threads, with nothing kept in it: what 
 """
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -282,29 +281,3 @@ def execute_here(config: Config, run_id: int, **options: Any) -> SyncRun:
     if isinstance(answer[0], BaseException):
         raise answer[0]
     return answer[0]
-
-
-def configure_logging(level: str = "info") -> None:
-    """Lines for people on a terminal, JSON elsewhere; always to stderr."""
-    import logging
-
-    numeric = getattr(logging, level.upper(), logging.INFO)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer()
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(numeric),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=False,
-    )

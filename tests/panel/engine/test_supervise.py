@@ -18,7 +18,7 @@ from panel.engine import process
 from panel.engine.child import environment
 from panel.engine.supervise import supervise
 from panel.models import DataSync, RunLog, RunPartition, SyncRun
-from tests.panel.engine.conftest import STUB, Workshop, until
+from tests.panel.engine.workshop import STUB, Workshop, until
 
 AddSync = Callable[..., DataSync]
 
