@@ -14,7 +14,6 @@ from hashlib import blake2b
 from typing import Any
 
 from . import answers
-from .calendar import term_index
 from .faults import Asked, Faults, Reading
 from .options import Options
 from .pages import Pages, join
@@ -54,6 +53,7 @@ class Note:
 class Gateway:
     def __init__(self, options: Options) -> None:
         self.lock = threading.RLock()
+        self.in_flight = 0
         self.rebuild(options)
 
     def rebuild(self, options: Options, variant: str | None = None) -> None:
@@ -72,10 +72,10 @@ class Gateway:
             self.tokens = Tokens(options)
             self.log: deque[Note] = deque(maxlen=200_000)
             self.counters: Counter[str] = Counter()
-            self.in_flight = self.in_flight_peak = 0
+            self.in_flight_peak = self.in_flight
             self._serial = 0
             self._problems = 0
-            self._allowance = 0.0
+            self._allowance = math.inf
             self._allowance_at = time.monotonic()
 
     def adjust(self, options: Options) -> None:
@@ -236,7 +236,7 @@ class Gateway:
 
     def _page(self, asked: Asked, size: int, reading: Reading, note: Note) -> Response:
         unit: Unit = (asked.campus, asked.term)
-        rows = self.pages.unit(unit, reading.change) if self._exists(unit) else _EMPTY
+        rows = self.pages.unit(unit, reading.change) if self.world.serves(unit) else _EMPTY
         cap = self.options.cap
         size = min(size, cap) if cap else size
         if reading.paging == "cap":
@@ -256,12 +256,6 @@ class Gateway:
             note.fault = f"paging.{reading.paging}"
         tail = self._totals(unit, total, size, reading.totals)
         return Response(200, b'{"data":[' + data + b"]" + tail + b"}", {"Content-Type": answers.JSON})
-
-    def _exists(self, unit: Unit) -> bool:
-        if unit == FACULTY:
-            return True
-        campus = self.world.by_code.get(unit[0])
-        return campus is not None and campus.is_open(term_index(unit[1]))
 
     def _totals(self, unit: Unit, total: int, size: int, manner: str) -> bytes:
         pages = -(-total // size)

@@ -83,6 +83,13 @@ class World:
             if c.slots + self.plan.extra and c.is_open(term_index(term))
         ]
 
+    def serves(self, unit: Unit) -> bool:
+        """Whether there can be anybody in a unit: a known campus, a term that has begun and is not too old."""
+        if unit == FACULTY:
+            return True
+        campus = self.by_code.get(unit[0])
+        return campus is not None and unit[1] in self.terms() and campus.is_open(term_index(unit[1]))
+
     # -- rows ---------------------------------------------------------------------------------------------
 
     def entries(self, unit: Unit) -> Iterator[Entry]:
@@ -119,8 +126,6 @@ class World:
             yield key, row, self._dirt_of(person.digest, term)
 
     def _people(self, campus: Campus, term: int, change: Change) -> Iterator[Person]:
-        if not self._served(term):
-            return
         for person in self.students.roster(campus, term):
             if not change.gone or number(person) not in change.gone:
                 yield person
@@ -128,9 +133,6 @@ class World:
             person = self.students.newcomer(campus, slot, term)
             if number(person) not in change.gone:
                 yield person
-
-    def _served(self, term: int) -> bool:
-        return self.plan.first <= term <= term_index(self.newest_term)
 
     @staticmethod
     def _dirt_of(digest: bytes, part: str) -> bytes:
