@@ -30,11 +30,11 @@ class DataView(base.PanelView):
         first = next(iter(browse.tables()), None)
         if first is None:
             return self.render("data_none.html")
-        return redirect(url_for("data.table", name=first))
+        return redirect(url_for("data.table", table_name=first))
 
-    @expose("/<name>")
-    def table(self, name: str) -> ResponseReturnValue:
-        table = _table(name)
+    @expose("/<table_name>")
+    def table(self, table_name: str) -> ResponseReturnValue:
+        table = _table(table_name)
         url = base.config().data_database_url
         search = request.args.get("search", "").strip()[:LONGEST_SEARCH]
         sort = request.args.get("sort")
@@ -66,9 +66,9 @@ class DataView(base.PanelView):
             now=utcnow(),
         )
 
-    @expose("/<name>/row")
-    def row(self, name: str) -> ResponseReturnValue:
-        table = _table(name)
+    @expose("/<table_name>/row")
+    def row(self, table_name: str) -> ResponseReturnValue:
+        table = _table(table_name)
         url = base.config().data_database_url
         missing = [column for column in table.key if column not in request.args]
         if missing or not browse.is_there(url, table):
@@ -128,4 +128,4 @@ def _shown(table: browse.DataTable, column: str, value: Any) -> Markup | str:
 
 
 def _row_url(table: browse.DataTable, row: dict[str, Any]) -> str:
-    return url_for("data.row", name=table.name, **{column: row[column] for column in table.key})
+    return url_for("data.row", table_name=table.name, **{column: row[column] for column in table.key})

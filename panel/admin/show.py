@@ -60,7 +60,7 @@ DOOR_WORDS = {
 DOOR_ICONS = {"panel": "person", "api": "plug", "cli": "prompt", "schedule": "clock"}
 # The fixed order of the counts, everywhere.
 COUNT_WORDS = {
-    "read": lazy("Read"),
+    "read": lazy("Records read"),
     "added": lazy("New"),
     "changed": lazy("Changed"),
     "unchanged": lazy("Unchanged"),

@@ -1,0 +1,1 @@
+"""What developers run: documentation, translations, screenshots."""
