@@ -55,6 +55,7 @@ class Config:
     data_database_url: str
     host: str
     port: int
+    proxies: int  # how many proxies stand in front of it, each adding one X-Forwarded-* entry
     instance: Path
     engine: str
     secret_key: str = field(repr=False)
@@ -122,6 +123,7 @@ def load(environ: Mapping[str, str] | None = None, *, demo: bool | None = None, 
         data_database_url=data_url,
         host=_host(values),
         port=_number(values, "PANEL_PORT", 8000, 1, 65535),
+        proxies=_number(values, "PANEL_PROXIES", 0, 0, 5),
         instance=instance,
         engine=_engine(values),
         secret_key=key,
@@ -146,10 +148,10 @@ def gathered(environ: Mapping[str, str] | None, root: Path = ROOT) -> dict[str, 
         environ = os.environ
         # Not interpolated: a password may hold a dollar sign.
         file = Path(environ.get("PANEL_ENV_FILE") or root / ".env")
-        if "PANEL_ENV_FILE" in environ and environ["PANEL_ENV_FILE"] and not file.is_file():
+        if environ.get("PANEL_ENV_FILE") and not file.exists():
             raise ConfigError(f"PANEL_ENV_FILE={file}: there is no such file.")
         try:
-            read = dotenv_values(file, interpolate=False, encoding="utf-8-sig") if file.is_file() else {}
+            read = dotenv_values(file, interpolate=False, encoding="utf-8-sig") if file.exists() else {}
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{file.name} cannot be read: {error}") from error
         values.update({name: value for name, value in read.items() if value is not None})

@@ -98,11 +98,13 @@ def furnish(config: Config, url: str, alive: Callable[[], bool]) -> None:
 def _furnish(
     session: Session, config: Config, url: str, places: list[dict[str, Any]], terms: list[str]
 ) -> None:
-    for sync in session.scalars(select(DataSync)):
+    syncs = session.scalars(select(DataSync)).all()
+    # Asked of all before any is saved: the address is shared with the others at once.
+    bare = {sync.key for sync in syncs if not sync.settings.get("base_url")}
+    for sync in syncs:
         declared = settings.declared(sync)
-        first = not sync.settings.get("base_url")
         changes: dict[str, Any] = {"base_url": url, "username": USERNAME, "password": PASSWORD}
-        if first:
+        if sync.key in bare:
             # The simulator is nobody's registration day.
             changes |= {"first_term": terms[0], "requests_per_second": 0}
         known = {name: value for name, value in changes.items() if name in declared}

@@ -21,7 +21,7 @@ from panel.models import TERMINAL, SyncRun
 LOOK_EVERY = 0.25
 LINE_EVERY = 5.0
 # A lease may change hands; only after this long without any leader is the engine called gone.
-NO_ENGINE = 20.0
+NO_ENGINE = 10.0
 WAITING = {
     "rate_limited": "the gateway asks to wait",
     "retry": "waiting for another try",
@@ -63,6 +63,7 @@ def _watch(
 
     led_at = time.monotonic()
     while True:
+        # Looked at before the row: a worker that is gone by then has written all that it will.
         at_work = executed_by.is_alive() if executed_by else None
         with factory() as session:
             run = runs.get(session, run_id)

@@ -1,6 +1,7 @@
 """sync: ask for a run, and follow it to its end."""
 
 import json
+import signal
 import sys
 import threading
 from typing import Any
@@ -61,6 +62,8 @@ def sync(
         else:
             audit.record(session, ACTOR, "run_requested", key, run=run_id, mode=mode)
     doorbell.ring(house.config.instance)
+    # A command that is told to end behaves as under Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     ended = _to_the_end(house, factory, run_id)
     if as_json:
         click.echo(json.dumps(ended.to_dict(), ensure_ascii=False))
@@ -76,22 +79,21 @@ def _to_the_end(house: House, factory: sessionmaker[Session], run_id: int) -> Sy
     while True:
         with factory() as session:
             led = lease.holder(session) is not None
-        if not led or house.config.engine == "inline":
-            return _execute(house, factory, run_id)
         try:
-            return follow(factory, run_id)
+            return follow(factory, run_id) if led else _execute(house, factory, run_id)
         except KeyboardInterrupt:
             say(f"\nRun {run_id} goes on in the engine. To stop it: python -m panel cancel {run_id}")
             sys.exit(130)
         except Gone:
-            say("The engine is gone; this command goes on with the run itself.")
+            say("The engine has come or gone meanwhile; looking again.")
 
 
 def _execute(house: House, factory: sessionmaker[Session], run_id: int) -> SyncRun:
     """Execute the run in a thread and follow it here. Ctrl-C cancels it, and waits until its child is gone."""
-    from panel import doorbell, runs
-    from panel.engine.worker import execute_here
+    from panel import doorbell, logs, runs
+    from panel.engine.worker import EngineBusy, execute_here
 
+    logs.configure("warning")
     failure: list[BaseException] = []
 
     def work() -> None:
@@ -105,26 +107,19 @@ def _execute(house: House, factory: sessionmaker[Session], run_id: int) -> SyncR
     while True:
         try:
             ended = follow(factory, run_id, executed_by=worker)
-            worker.join()
-            break
+            worker.join()  # it gives the lease back
+            return ended
         except Gone:
-            worker.join()
+            if failure and isinstance(failure[0], EngineBusy):
+                raise
             if failure:
                 raise failure[0] from None
-            with factory() as session:  # it may have ended between the last look and the end of the thread
-                ended = runs.get(session, run_id)
-                _ = ended.sync.key
-            if ended.status in ("pending", "running"):
-                raise click.ClickException(
-                    f"run {run_id} is {ended.status}, and nobody works on it"
-                ) from None
-            break
+            raise click.ClickException(f"run {run_id} has not ended, and nobody works on it") from None
         except KeyboardInterrupt:
             say("\nStopping the run …")
             with writing(factory) as session:
                 runs.cancel(session, runs.get(session, run_id), now=utcnow(), user=ACTOR)
             doorbell.ring(house.config.instance)
-    return ended
 
 
 def _partition(sync: DataSync, text: str) -> dict[str, str]:
