@@ -49,7 +49,7 @@ def create_app(config: Config | None = None) -> Flask:
         # A form lives as long as the session that it belongs to; the gate compares the origin itself.
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=False,
-        BABEL_DEFAULT_LOCALE=locale.default(config),
+        BABEL_DEFAULT_LOCALE=config.language,
         BABEL_DEFAULT_TIMEZONE="Asia/Tehran",
     )
     sessions.install(app)
@@ -81,4 +81,10 @@ def create_app(config: Config | None = None) -> Flask:
             return plain(environ, start_response)
 
     app.wsgi_app = writes_open_immediate  # type: ignore[method-assign]
+    if config.proxies:
+        from werkzeug.middleware.proxy_fix import ProxyFix
+
+        # Exactly as many entries as there are proxies: what stands before them, anybody may have written.
+        hops = config.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     return app

@@ -11,6 +11,7 @@ from flask_login import current_user
 
 from panel.auth import sessions
 from panel.clock import utcnow
+from panel.config import Config
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Open to strangers.
@@ -51,10 +52,10 @@ def install(app: Flask) -> None:
         return None
 
 
-def accepted_hosts(config: object) -> frozenset[str] | None:
+def accepted_hosts(config: Config) -> frozenset[str] | None:
     """The host names that requests may ask for; None for any, where the panel listens on every address."""
-    bound = str(getattr(config, "host", "127.0.0.1")).strip("[]").lower()
-    extra = tuple(getattr(config, "trusted_hosts", ()) or ())
+    bound = config.host.strip("[]").lower()
+    extra = config.trusted_hosts
     if not extra and bound in ("0.0.0.0", "::", ""):
         return None
     return frozenset({"localhost", "127.0.0.1", "::1", bound, *(name.strip("[]").lower() for name in extra)})

@@ -1,7 +1,5 @@
 """Which language this request speaks: Persian unless the person or the browser chose otherwise."""
 
-from typing import Any
-
 from flask import Flask, current_app, has_request_context, request
 from flask_login import current_user
 from sqlalchemy.exc import SQLAlchemyError
@@ -9,12 +7,6 @@ from sqlalchemy.exc import SQLAlchemyError
 LOCALES = ("fa", "en")
 RIGHT_TO_LEFT = ("fa",)
 COOKIE = "hamgam_locale"
-
-
-def default(config: Any) -> str:
-    """The panel's language: the one that its settings name, else Persian."""
-    language = getattr(config, "language", None)
-    return language if language in LOCALES else "fa"
 
 
 def current() -> str:

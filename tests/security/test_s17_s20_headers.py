@@ -31,6 +31,33 @@ def test_s17_a_panel_on_every_address_takes_every_name(web_config, rows):
     assert client.get("/login", headers={"Host": "panel.example.ac.ir"}).status_code == 200
 
 
+def test_s17_names_behind_a_proxy_are_named_in_the_settings(web_config, rows):
+    config = dataclasses.replace(web_config, trusted_hosts=("panel.example.ac.ir",))
+    client = create_app(config).test_client()
+    assert client.get("/login", headers={"Host": "panel.example.ac.ir"}).status_code == 200
+    assert client.get("/login", headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_s17_behind_one_proxy_the_last_entry_counts_and_no_other(web_config, rows):
+    config = dataclasses.replace(web_config, trusted_hosts=("panel.example.ac.ir",), proxies=1)
+    client = create_app(config).test_client()
+    headers = {
+        "X-Forwarded-For": "6.6.6.6, 10.0.0.5",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "panel.example.ac.ir",
+    }
+    page = client.get("/login", headers=headers)
+    assert "__Host-hamgam=" in page.headers["Set-Cookie"]
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page.get_data(as_text=True)).group(1)
+    client.post(
+        "/login",
+        data={"username": "maryam", "password": "wrong-one-9", "csrf_token": token},
+        headers={**headers, "Cookie": page.headers["Set-Cookie"].split(";")[0]},
+    )
+    with rows() as session:
+        assert [entry.address for entry in session.query(AuditEntry)] == ["10.0.0.5"]
+
+
 def test_s17_a_forged_forwarding_header_changes_nothing(app, client, rows):
     headers = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
     answer = client.get("/runs/", headers=headers)

@@ -1,5 +1,8 @@
 """The API's first half: syncs, and the trigger."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import select
 
@@ -161,3 +164,19 @@ def test_the_engine_is_rung_after_the_run_is_there(client, rows, reza_token, mon
     monkeypatch.setattr("panel.doorbell.ring", ring)
     client.post("/api/v1/syncs/students/runs", headers=reza_token)
     assert rung == [("instance", 1)]
+
+
+def test_twenty_triggers_at_once_start_one_run(app, rows, reza_token):
+    add_sync(rows)
+    together = threading.Barrier(20)
+
+    def trigger(_number):
+        client = app.test_client()
+        together.wait(timeout=60)
+        answer = client.post("/api/v1/syncs/students/runs", headers=reza_token)
+        return answer.status_code, answer.json["run"]["id"]
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(trigger, range(20)))
+    assert sorted(status for status, _run in answers) == [200] * 19 + [202]
+    assert len({run for _status, run in answers}) == 1
