@@ -8,16 +8,6 @@ from pathlib import Path
 from tools.translations import CATALOGUE, COMPILED, ROOT, as_mo, as_po, merged
 
 SPOKEN = ("title", "aria-label", "placeholder", "alt", "data-title", "data-confirm", "data-yes", "data-no")
-    "title",
-    "aria-label",
-    "placeholder",
-    "alt",
-    "data-title",
-    "data-confirm",
-    "data-yes",
-    "data-no",
-    "data-label",
-)
 SILENT = ("script", "style", "code", "pre", "kbd", "samp")
 # Languages are called by their own names, in every language.
 ALLOWED = {"English", "فارسی"}

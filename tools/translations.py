@@ -6,6 +6,7 @@ compiled, both of which are committed, so that a start needs no compiler.
 """
 
 import sys
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -30,6 +31,7 @@ KEYWORDS = {
     "ngettext": (1, 2),
     "lazy_ngettext": (1, 2),
 }
+NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
 HEADER = (
     "# The panel's texts in Persian. Made by `make translations` from parts/; mend the parts, not this file."
 )
@@ -104,8 +106,11 @@ def as_po(catalog: Catalog) -> bytes:
 
 
 def as_mo(po: bytes) -> bytes:
+    """The compiled catalogue: the same bytes for the same texts, whenever it is made."""
+    catalog = read_po(BytesIO(po), locale="fa", charset="utf-8")
+    catalog.creation_date = catalog.revision_date = NO_DATE
     out = BytesIO()
-    write_mo(out, read_po(BytesIO(po), locale="fa", charset="utf-8"))
+    write_mo(out, catalog)
     return out.getvalue()
 
 

@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as lazy
 from pydantic.fields import FieldInfo
 from sqlalchemy.orm import Session
 
+from fetchers.core import registry
 from fetchers.core.clean import ascii_digits
 from panel import audit, settings
 from panel.admin import show
@@ -89,6 +90,7 @@ def form(
     boxes = {name: _box(shown, typed, problems.get(name)) for name, shown in values.items()}
     advanced = [name for name in boxes if settings.extra(declared[name]).get("advanced")]
     shared = sorted({key for shown in values.values() for key in shown.shared_with})
+    labels = [registry.load(key).label(current()) for key in shared]
     limits = {name: _limit(name, sync, typed, problems.get(name)) for name in settings.Limits.model_fields}
     kind = typed.get("schedule_kind", sync.schedule_kind)
     interval = typed.get("interval_minutes", str(sync.interval_minutes or ""))
@@ -101,7 +103,7 @@ def form(
         advanced=[boxes[name] for name in advanced],
         limits=[box for name, box in limits.items() if name not in GUARD],
         guard=[limits[name] for name in GUARD],
-        shared_with=shared,
+        shared_with=labels,
         has_campuses=any(settings.extra(info).get("filled_from") == "campuses" for info in declared.values()),
         campuses=len(settings.active_campuses(session)),
         kind=kind,

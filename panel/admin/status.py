@@ -4,6 +4,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import AdminIndexView, expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
+from flask_babel import ngettext
 from flask_login import current_user
 
 from panel.admin import base, show, sources
@@ -55,6 +56,14 @@ def _summary(found: list[sources.Source]) -> str:
         return ""
     if needs:
         return _("%(n)s of %(all)s sources need you.", n=show.number(len(needs)), all=show.number(len(found)))
+    active = sum(one.active for one in found)
+    if active:
+        return ngettext(
+            "%(n)s source is being synced now.",
+            "%(n)s sources are being synced now.",
+            active,
+            n=show.number(active),
+        )
     if all(one.sync.last_success_at for one in found):
         return _("All sources are in step.")
     return _("Press “Sync” beside a source to bring it in step.")

@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 
 from fetchers.core import columns, registry, sql
 from fetchers.core.search import SearchRows
-from panel import explain
+from panel import explain, settings
+from panel.config import Config
 from panel.models import Campus, DataSync, RunAttempt, RunLog, RunPartition, SyncRun
 
+PASSWORD = "not-a-real-password"
 FACULTY = [
     (1, "سارا", "کیانی", "ریاضی کاربردی", "پردیس شمال", "0084575948", "09121112233"),
     (2, "علی", "رضایی", "فیزیک", "پردیس مرکز", "0013542419", "09121112234"),
@@ -25,11 +27,12 @@ STUDENTS = [
 ]
 
 
-def furnish(session: Session, now: datetime) -> None:
+def furnish(session: Session, config: Config, now: datetime) -> None:
     """Two syncs, their runs, and campuses; the caller commits."""
+    sealed = settings.vault(config).seal({"password": PASSWORD})
     session.add(Campus(pardis_code="1110", name="پردیس مرکز", active=True))
-    faculty = _sync(session, "faculty", now, schedule_kind="interval", interval_minutes=60)
-    students = _sync(session, "students", now)
+    faculty = _sync(session, "faculty", now, secrets=sealed, schedule_kind="interval", interval_minutes=60)
+    students = _sync(session, "students", now, secrets=sealed)
     faculty.next_run_at = now + timedelta(minutes=37)
     ended = (("success", 180), ("success", 170), ("cancelled", 40), ("failed", 12), ("success", 190))
     for ago, (status, seconds) in enumerate(ended):
