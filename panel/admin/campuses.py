@@ -20,7 +20,7 @@ from panel.admin.show import digits
 from panel.extensions import db
 from panel.models import Campus
 
-TYPE_WORDS = {"1": lazy("Campus"), "2": lazy("Centre"), "3": lazy("Faculty building"), "4": lazy("Other")}
+TYPE_WORDS = {"1": lazy("Campus"), "2": lazy("Centre"), "3": lazy("College"), "4": lazy("Other")}
 
 
 # Made before the other fields: forms show them in the order in which they were made.
@@ -39,7 +39,7 @@ class ChangedCampus(BaseForm):
     )
     type = SelectField(lazy("Type"), choices=choices({"": "–", **TYPE_WORDS}))
     active = BooleanField(
-        lazy("Fetched"),
+        lazy("Is fetched"),
         default=True,
         description=lazy("Off: its data are no longer asked for. The rows that are there stay."),
     )
@@ -70,7 +70,7 @@ class Campuses(GuardedModelView):
         "name": lazy("Name"),
         "province_code": lazy("Province code"),
         "type": lazy("Type"),
-        "active": lazy("Fetched"),
+        "active": lazy("Is fetched"),
     }
     column_formatters = {
         "pardis_code": lambda view, context, campus, name: digits(campus.pardis_code),

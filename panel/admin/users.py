@@ -113,7 +113,7 @@ class Users(GuardedModelView):
         "role": lazy("Role"),
         "active": lazy("May sign in"),
         "last_seen_at": lazy("Last sign-in"),
-        "created_at": lazy("Added"),
+        "created_at": lazy("Added on"),
     }
     column_formatters = {
         "role": lambda view, context, user, name: ROLE_WORDS.get(user.role, user.role),

@@ -10,7 +10,7 @@ from flask_babel import ngettext
 from flask_login import current_user, logout_user
 from sqlalchemy import select
 
-from panel import audit
+from panel import audit, persian
 from panel.auth import locale, passwords, sessions, throttle
 from panel.auth.redirects import safe_next
 from panel.clock import utcnow
@@ -80,9 +80,10 @@ def _form(
 
 def _refused_for(seconds: int, username: str, target: str) -> ResponseReturnValue:
     problem = ngettext(
-        "Too many attempts. Wait %(num)d second and try again.",
-        "Too many attempts. Wait %(num)d seconds and try again.",
+        "Too many attempts. Wait %(seconds)s second and try again.",
+        "Too many attempts. Wait %(seconds)s seconds and try again.",
         seconds,
+        seconds=persian.number(seconds, locale.current()),
     )
     response = make_response(_form(target, username, problem, 429))
     response.headers["Retry-After"] = str(seconds)

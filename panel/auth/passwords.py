@@ -7,7 +7,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from panel.auth.common_passwords import is_common
 
-SHORTEST = 8
+SHORTEST = 8  # the sentences below name both
 LONGEST = 1000  # nothing is cut off; longer than this is refused
 # OWASP's second choice has less memory; here a sign-in takes about 50 ms and 32 MiB.
 _hasher = PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=1)
@@ -40,9 +40,9 @@ def check_password_rules(password: str, username: str = "") -> list[str]:
 
     problems = []
     if len(password) < SHORTEST:
-        problems.append(_("The password needs at least %(n)d characters.", n=SHORTEST))
+        problems.append(_("The password needs at least 8 characters."))
     if len(password) > LONGEST:
-        problems.append(_("The password may have at most %(n)d characters.", n=LONGEST))
+        problems.append(_("The password may have at most 1000 characters."))
     name = username.casefold()
     if name and (password.casefold() == name or (len(name) >= 4 and name in password.casefold())):
         problems.append(_("The password must not contain the user name."))
