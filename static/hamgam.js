@@ -104,6 +104,7 @@
 
   document.addEventListener("submit", function (event) {
     const form = event.target;
+    if (dialog.contains(form)) return;
     if (form.dataset.confirm && form !== asking) {
       event.preventDefault();
       asking = form;

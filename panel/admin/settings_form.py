@@ -172,7 +172,8 @@ def check(sync: DataSync, resolved: settings.Resolved, config: Config) -> tuple[
         return False, f"{title}: {why}" if title else why
     answer = probe.check(sync.fetcher, resolved.values, config)
     if answer.ok:
-        return True, answer.message or _("The gateway accepts the address and the login.")
+        said = answer.message if current() == "en" else ""  # the fetcher's own sentence is English
+        return True, said or _("The gateway accepts the address and the login.")
     return False, str(show.explained(answer.code, answer.params))
 
 
