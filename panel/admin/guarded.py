@@ -8,6 +8,7 @@ from flask_admin.contrib.sqla import ModelView
 from flask_login import current_user
 from wtforms import SelectChoice
 
+from panel.auth.locale import current
 from panel.auth.login import address
 from panel.extensions import db
 
@@ -59,6 +60,12 @@ class GuardedModelView(ModelView):
         args.search = (args.search or "")[:LONGEST_SEARCH] or None
         args.extra_args = {}
         return args
+
+    def search_placeholder(self) -> str:
+        comma = "، " if current() == "fa" else ", "
+        return comma.join(
+            str(self.column_labels.get(name, name)) for name in self.column_searchable_list or ()
+        )
 
     def get_one(self, id: Any) -> Any:
         """The row of a plain number; anything else is no row of ours."""
