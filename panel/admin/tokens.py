@@ -110,7 +110,7 @@ class Tokens(GuardedModelView):
         audit.record(
             db.session(),
             **actor(),
-            action="token_made",
+            action="token_created",
             subject=token.name,
             acts_for=owner.username,
             scope=token.scope,
