@@ -7,7 +7,7 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from panel.extensions import db
@@ -109,6 +109,15 @@ def install(app: Flask) -> None:
         response = answer(503, "The database is busy. Nothing was changed; try again in a few seconds.")
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
+
+    @app.errorhandler(DataError)
+    def no_such_value(error: DataError) -> ResponseReturnValue:
+        """A value that the column cannot hold: too large a number, a character that cannot be stored."""
+        log.info(
+            "refused by the database: %s %s: %s", request.method, request.path, type(error.orig).__name__
+        )
+        db.session.rollback()
+        return answer(400, "A value in this request cannot be stored or compared.")
 
     @app.errorhandler(Exception)
     def crashed(error: Exception) -> ResponseReturnValue:
