@@ -85,9 +85,9 @@ def _read(ask: Ask, size: int, largest_page: Callable[[int], int]) -> Reading:
     number = 0
     while number < MAX_PAGES:
         number += 1
-        page = _ask_until_sure(ask, number, size, len(records))
-        if page.total is not None:
-            totals.add(page.total)
+        page = _ask_until_sure(ask, number, size, complete=totals == {len(records)})
+        if page.total is not None and (page.records or number == 1):
+            totals.add(page.total)  # behind the last row, a gateway in trouble likes to say 0
         if not page.records:
             break
         mark = hashlib.blake2b(b"\n".join(page.records), digest_size=16).digest()
@@ -110,7 +110,7 @@ def _read(ask: Ask, size: int, largest_page: Callable[[int], int]) -> Reading:
 
 def _agreed(totals: set[int]) -> int | None:
     """The announced total, if every page announced the same; one that changes is worth nothing."""
-    return totals.pop() if len(totals) == 1 else None
+    return next(iter(totals)) if len(totals) == 1 else None
 
 
 def _is_last(page: Page, so_far: int, asked: int, longest: int) -> bool:
@@ -127,14 +127,14 @@ def _is_last(page: Page, so_far: int, asked: int, longest: int) -> bool:
     return length < min(longest, asked)
 
 
-def _ask_until_sure(ask: Ask, number: int, size: int, so_far: int) -> Page:
+def _ask_until_sure(ask: Ask, number: int, size: int, *, complete: bool) -> Page:
     """One page; an empty one is asked for again, for a gateway in trouble likes to answer `[]`.
 
-    Behind rows that are complete by the gateway's own count, one empty answer is enough.
+    complete: the pages so far hold as many rows as they all announced; then one empty answer is enough.
     """
     page = ask(number, size)
     for _ in range(EMPTY_ANSWERS - 1):
-        if page.records or (page.total is not None and so_far and so_far >= page.total):
+        if page.records or complete:
             return page
         page = ask(number, size)
     return page
