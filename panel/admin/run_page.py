@@ -113,15 +113,12 @@ def counts(run: SyncRun) -> list[tuple[str, str, int]]:
 
 def parts(run: SyncRun, session: Session, state: str | None, page: int) -> Parts:
     """A page of the run's parts; those that need somebody come first."""
-    by_state = dict(
-        session.execute(
-            select(RunPartition.state, func.count())
-            .where(RunPartition.run_id == run.id)
-            .group_by(RunPartition.state)
-        )
-        .tuples()
-        .all()
+    counted = session.execute(
+        select(RunPartition.state, func.count())
+        .where(RunPartition.run_id == run.id)
+        .group_by(RunPartition.state)
     )
+    by_state: dict[str, int] = {name: number for name, number in counted}
     state = state if state in by_state else None
     total = by_state[state] if state else sum(by_state.values())
     pages = max(1, -(-total // PARTS_A_PAGE))

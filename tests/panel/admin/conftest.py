@@ -1,0 +1,37 @@
+"""A panel with an example house behind it (example_house.py), and the three people who open it."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session, sessionmaker
+
+from panel.admin import browse
+from panel.clock import utcnow
+from panel.config import Config
+from panel.db import writing
+from tests.panel.admin import example_house
+from tests.web import app, client, maryam, reza, rows, sara, web_config
+
+__all__ = ["app", "client", "maryam", "reza", "rows", "sara", "web_config"]
+
+
+@pytest.fixture
+def house(app: Flask, rows: sessionmaker[Session], web_config: Config) -> Iterator[sessionmaker[Session]]:
+    """Two sources with a history, and a destination with a few people."""
+    with writing(rows) as session:
+        example_house.furnish(session, web_config, utcnow())
+    example_house.fill_destination(web_config.data_database_url)
+    yield rows
+    browse.reader(web_config.data_database_url).dispose()
+    browse.reader.cache_clear()
+
+
+def read(client: FlaskClient, path: str, status: int = 200) -> str:
+    """A page's text; `?lang=en` unless the path says otherwise."""
+    if "lang=" not in path:
+        path += ("&" if "?" in path else "?") + "lang=en"
+    answer = client.get(path)
+    assert answer.status_code == status, answer.get_data(as_text=True)
+    return answer.get_data(as_text=True)

@@ -1,0 +1,113 @@
+"""The status table: what each row says, and what may be pressed."""
+
+import re
+
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from panel.clock import utcnow
+from panel.db import writing
+from panel.models import DataSync, SyncRun
+from tests.panel.admin.conftest import read
+
+House = sessionmaker[Session]
+
+
+def row(page: str, key: str) -> str:
+    found = re.search(rf'<tr id="source-{key}".*?</tr>', page, re.S)
+    assert found, f"{key} is not in the table"
+    return found.group()
+
+
+def test_a_row_says_status_last_and_next_sync_count_and_who_started_it(
+    house: House, sara: FlaskClient
+) -> None:
+    faculty = row(read(sara, "/"), "faculty")
+    assert "Successful" in faculty and "57 minutes ago" in faculty
+    assert "in 37 minutes" in faculty
+    assert "1,243" in faculty and "▲" in faculty and ">12<" in faculty
+    assert "automatically" in faculty
+    assert faculty.count("/runs/") == 1 + 5, "the badge and a bar per run lead to the runs"
+
+
+def test_a_running_row_says_how_far_it_is(house: House, sara: FlaskClient) -> None:
+    students = row(read(sara, "/"), "students")
+    assert "Running" in students and "31,200 records so far" in students
+    assert '<progress aria-label="Progress" max="40" value="15">' in students
+    assert "usually 15 min" in students
+
+
+def test_persian_is_the_first_language_with_its_own_digits_and_direction(
+    house: House, sara: FlaskClient
+) -> None:
+    page = sara.get("/").get_data(as_text=True)
+    assert '<html lang="fa" dir="rtl">' in page and "bootstrap.rtl.css" in page
+    assert "۱٬۲۴۳" in row(page, "faculty") and "موفق" in row(page, "faculty")
+
+
+def test_rows_ask_again_quickly_only_while_something_is_active(house: House, sara: FlaskClient) -> None:
+    assert sara.get("/status/rows").headers["X-Poll-Seconds"] == "2"
+    with writing(house) as session:
+        run = session.scalar(select(SyncRun).where(SyncRun.status == "running"))
+        assert run
+        run.status, run.finished_at = "success", utcnow()
+    assert sara.get("/status/rows").headers["X-Poll-Seconds"] == "15"
+
+
+def test_a_viewer_has_nothing_to_press(house: House, sara: FlaskClient) -> None:
+    page = read(sara, "/")
+    assert "/syncs/" not in page and "/cancel" not in page
+
+
+def test_an_operator_syncs_and_cancels_but_does_not_set_up(house: House, reza: FlaskClient) -> None:
+    page = read(reza, "/")
+    assert 'action="/syncs/faculty/run"' in row(page, "faculty")
+    assert re.search(r'action="/runs/\d+/cancel"', row(page, "students")), "sync becomes cancel"
+    assert "/settings" not in page
+
+
+def test_what_is_missing_is_named_and_the_button_says_why_it_cannot_be_pressed(
+    house: House, maryam: FlaskClient
+) -> None:
+    with writing(house) as session:
+        sync = session.scalar(select(DataSync).where(DataSync.key == "faculty"))
+        assert sync
+        sync.secrets, sync.settings = None, {}
+    faculty = row(read(maryam, "/"), "faculty")
+    assert "Settings are missing:" in faculty and 'href="/syncs/faculty/settings"' in faculty
+    assert re.search(r'id="act-faculty" disabled title="[^"]+"', faculty)
+
+
+def test_a_fetcher_that_cannot_be_loaded_shows_its_error_and_harms_nobody(
+    house: House, maryam: FlaskClient
+) -> None:
+    now = utcnow()
+    with writing(house) as session:
+        session.add(DataSync(key="nowhere", fetcher="nowhere", settings={}, created_at=now, updated_at=now))
+    page = read(maryam, "/")
+    assert "there is no file fetchers/nowhere.py" in row(page, "nowhere")
+    assert "Successful" in row(page, "faculty")
+    assert "there is no file" in read(maryam, "/syncs/nowhere/settings")
+
+
+def test_a_failure_is_one_line_with_a_way_to_what_to_do(house: House, sara: FlaskClient) -> None:
+    with writing(house) as session:
+        sync = session.scalar(select(DataSync).where(DataSync.key == "faculty"))
+        failed = session.scalar(select(SyncRun).where(SyncRun.status == "failed"))
+        assert sync and failed
+        session.query(SyncRun).filter(SyncRun.sync_id == sync.id, SyncRun.id > failed.id).delete()
+        sync.last_run_id = failed.id
+    faculty = row(read(sara, "/"), "faculty")
+    assert "2 of 40 parts could not be fetched." in faculty
+    assert "What to do" in faculty and "last success:" in faculty
+
+
+def test_an_engine_that_is_down_is_said_on_every_page(house: House, sara: FlaskClient) -> None:
+    for path in ("/", "/runs/", "/data/faculty"):
+        assert "The engine is not running" in read(sara, path)
+
+
+def test_nothing_of_the_demonstration_is_seen_in_a_real_house(house: House, maryam: FlaskClient) -> None:
+    for path in ("/", "/runs/", "/syncs/faculty/settings"):
+        assert "demonstration" not in read(maryam, path)
