@@ -131,4 +131,24 @@ def checked(changes: dict[str, object]) -> dict[str, object]:
         )
     if unknown := set(changes) - set(Options.__dataclass_fields__):
         raise ValueError(f"no such option: {', '.join(sorted(unknown))}")
+    for name in changes.keys() & _NUMBERS:
+        if changes[name] is not None and type(changes[name]) not in (int, float):
+            raise ValueError(f"{name} is a number, not {changes[name]!r}")
     return changes
+
+
+_NUMBERS = {
+    *(
+        "seed",
+        "rows",
+        "parts",
+        "dirt",
+        "two_campus",
+        "latency",
+        "rate_limit",
+        "page_cap",
+        "unknown_campus",
+        "hang",
+    ),
+    *("retry_after", "outage_requests", "token_life", "token_uses", "cache_mb"),
+}

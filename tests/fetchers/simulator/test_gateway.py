@@ -333,3 +333,11 @@ def test_scripts_can_wait_last_and_say_anything(inside):
     sim.tell("fault", {"endpoint": "login", "kind": "body", "body": {"data": {"token": None}}})
     assert content(sim.login()) == {"data": {"token": None}}
     assert "error" in sim.tell("fault", {"kind": "earthquake"})
+
+
+def test_nonsense_through_the_control_address_is_refused_by_name(inside):
+    sim = inside()
+    assert "page_cap" in sim.tell("options", {"page_cap": "many"})["error"]
+    assert "no such option" in sim.tell("options", {"weather": "fine"})["error"]
+    assert "no such control" in sim.look("weather")["error"]
+    assert sim.faculty().status == 200
