@@ -1,0 +1,92 @@
+"""Is the gateway there, and does it accept the login? Asked in a process of its own, with a short limit."""
+
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from panel import explain, settings
+from panel.clock import utcnow
+from panel.config import ROOT, Config
+from panel.engine.child import Child
+from panel.models import DataSync
+
+LIMIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """The answer. `code` and `params` explain a no (panel/explain.py); `message` is one English sentence."""
+
+    ok: bool
+    code: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    message: str = ""
+
+
+def check_sync(sync: DataSync, session: Session, config: Config) -> ProbeResult:
+    """Log in once with the settings as they are saved."""
+    found = settings.resolved(sync, session, config)
+    declared = settings.declared(sync)
+    missing = [
+        name or problem
+        for name, problem in found.problems
+        if not (name in declared and settings.extra(declared[name]).get("filled_from"))
+    ]
+    if not declared:
+        return _no("E_FETCHER", {"detail": found.problems[0][1]})
+    if missing:
+        return _no("E_SETTINGS", {"missing": missing})
+    return check(sync.fetcher, found.values, config)
+
+
+def check(
+    source: str, values: Mapping[str, Any], config: Config, *, limit: float = LIMIT_SECONDS
+) -> ProbeResult:
+    """Log in once with these settings, saved or not; never writes anything.
+
+    1. Start the child with an order that says `check`. It repeats nothing: a person is waiting.
+    2. Read its events until it has ended, or the limit has passed.
+    3. Its last event is the answer.
+    """
+    impatient = {"retry_budget": 0, "connect_timeout": limit / 3, "request_timeout": limit * 0.8}
+    told = dict(values)
+    for name, most in impatient.items():
+        if name in told:
+            told[name] = min(float(told[name]), most)
+    mark = f"check-{uuid.uuid4()}"
+    order = {
+        "run": mark,
+        "source": source,
+        "settings": told,
+        "check": True,
+        "now": utcnow().isoformat(timespec="seconds"),
+    }
+    child = Child([sys.executable, "-m", "fetchers"], order, uuid=mark, cwd=ROOT)
+    deadline = time.monotonic() + limit
+    events: list[dict[str, Any]] = []
+    try:
+        while not child.gone() and time.monotonic() < deadline:
+            events += child.read(min(0.2, limit))
+        late = not child.gone()
+    finally:
+        events += child.close()
+    if late:
+        return _no("E_TIMEOUT", {"deadline": "check", "seconds": round(limit)})
+    ending = next((event for event in reversed(events) if event.get("event") in ("result", "error")), None)
+    if ending is None:
+        return _no("E_LOST", {})
+    if ending["event"] == "result" and child.exit_code == 0:
+        return ProbeResult(
+            True, message=str(ending.get("message", "")), params=ending.get("message_params") or {}
+        )
+    error = ending.get("error") or {}
+    return _no(str(error.get("code", "E_INTERNAL")), error.get("params") or {})
+
+
+def _no(code: str, params: Mapping[str, Any]) -> ProbeResult:
+    return ProbeResult(False, code, params, explain.english(code, params).what)
