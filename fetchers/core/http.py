@@ -243,15 +243,16 @@ def _mapped(error: wire.HTTPError, host: str, settings: HttpSettings) -> errors.
     """The wire's errors in our words."""
     if isinstance(error, wire.MaxRetryError) and isinstance(error.reason, wire.HTTPError):
         error = error.reason
+    # First the two that urllib3 counts among the time-outs.
+    if isinstance(error, wire.NameResolutionError):
+        return errors.ConnectError(f"The name {host} cannot be resolved.", host=host, reason="dns")
+    if isinstance(error, wire.NewConnectionError):
+        return errors.ConnectError(f"{host} does not accept connections.", host=host, reason="refused")
     if isinstance(error, wire.ConnectTimeoutError):
         seconds = settings.connect_timeout
         return errors.TimedOut(
             f"No connection to {host} within {seconds:.0f} s.", deadline="connect", seconds=seconds, host=host
         )
-    if isinstance(error, wire.NameResolutionError):
-        return errors.ConnectError(f"The name {host} cannot be resolved.", host=host, reason="dns")
-    if isinstance(error, wire.NewConnectionError):
-        return errors.ConnectError(f"{host} does not accept connections.", host=host, reason="refused")
     if isinstance(error, wire.ReadTimeoutError):
         seconds = settings.silence_timeout
         return errors.TimedOut(
