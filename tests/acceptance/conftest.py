@@ -1,0 +1,5 @@
+"""Fixtures of the acceptance tests."""
+
+from tests.acceptance.house import build_house
+
+__all__ = ["build_house"]
