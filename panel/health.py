@@ -12,6 +12,7 @@ health = Blueprint("health", __name__)
 
 @health.get("/healthz")
 def healthz() -> ResponseReturnValue:
+    """200 while the process and the control database answer, else 503; `engine` is `up` or `down`. No token."""
     try:
         db.session.execute(text("SELECT 1"))
         engine = "up" if _engine_leads() else "down"

@@ -37,6 +37,7 @@ def list_runs() -> ResponseReturnValue:
 
 @api.get("/runs/<int:run_id>")
 def show_run(run_id: int) -> ResponseReturnValue:
+    """One run: the same object as `python -m panel sync --json` prints."""
     return jsonify(run_or_404(run_id).to_dict())
 
 
@@ -61,6 +62,7 @@ def show_log(run_id: int) -> ResponseReturnValue:
 
 @api.get("/runs/<int:run_id>/partitions")
 def show_partitions(run_id: int) -> ResponseReturnValue:
+    """The run's parts in the order of its plan, each with its state, counts and error."""
     run = run_or_404(run_id)
     parts = db.session.scalars(
         select(RunPartition).where(RunPartition.run_id == run.id).order_by(RunPartition.position)

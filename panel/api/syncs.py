@@ -57,6 +57,7 @@ def sync_or_404(key: str) -> DataSync:
 
 @api.get("/syncs")
 def list_syncs() -> ResponseReturnValue:
+    """Every sync with its newest run."""
     syncs = db.session.scalars(
         select(DataSync).options(joinedload(DataSync.last_run)).order_by(DataSync.key)
     ).all()
@@ -65,6 +66,7 @@ def list_syncs() -> ResponseReturnValue:
 
 @api.get("/syncs/<key>")
 def show_sync(key: str) -> ResponseReturnValue:
+    """One sync with its newest run."""
     return jsonify(sync_dict(sync_or_404(key)))
 
 
