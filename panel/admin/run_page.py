@@ -118,7 +118,7 @@ def parts(run: SyncRun, session: Session, state: str | None, page: int) -> Parts
         .where(RunPartition.run_id == run.id)
         .group_by(RunPartition.state)
     )
-    by_state: dict[str, int] = {name: number for name, number in counted}
+    by_state: dict[str, int] = {row[0]: row[1] for row in counted}
     state = state if state in by_state else None
     total = by_state[state] if state else sum(by_state.values())
     pages = max(1, -(-total // PARTS_A_PAGE))

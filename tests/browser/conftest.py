@@ -1,0 +1,186 @@
+"""A real Chromium before real processes: the demonstration, started by `python -m panel up --demo`.
+
+A page of these tests fails by itself when the browser's console shows an error, when the content policy is
+broken, or when anything but the panel is asked.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
+
+from tests.conftest import ROOT
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
+USER, PASSWORD = "maryam", "orange-lamp-42"
+PATIENCE_MS = 60_000
+STARTS_WITHIN = 90.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker drives the browser: all these tests share one demonstration."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(
+    browser_type_launch_args: dict[str, Any], require_services: Callable[[str], None]
+) -> dict[str, Any]:
+    if not CHROMIUM:
+        require_services("there is no Chromium here; name one in CHROMIUM")
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": ["--no-sandbox"]}
+
+
+@dataclass(frozen=True)
+class House:
+    """A running demonstration."""
+
+    url: str
+    instance: Path
+    process: subprocess.Popen[bytes]
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The whole product, as a newcomer starts it, in an instance of its own."""
+    instance = tmp_path_factory.mktemp("browser") / "instance"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environ = {
+        **os.environ,
+        "PANEL_INSTANCE": str(instance),
+        "PANEL_PORT": str(port),
+        "PANEL_ADMIN_USERNAME": USER,
+        "PANEL_ADMIN_PASSWORD": PASSWORD,
+    }
+    log = instance.parent / "up.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "panel", "up", "--demo"],
+            cwd=ROOT,
+            env=environ,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_up(url, process, log)
+        yield House(url, instance, process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
+
+
+def _wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until the panel answers and the engine leads."""
+    deadline = time.monotonic() + STARTS_WITHIN
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            pytest.fail(f"`up --demo` ended: {log.read_text(errors='replace')[-3000:]}")
+        with suppress(OSError), urllib.request.urlopen(f"{url}/healthz", timeout=5) as answer:
+            if b'"engine":"up"' in answer.read().replace(b" ", b""):
+                return
+        time.sleep(0.2)
+    pytest.fail(f"the panel was not up in {STARTS_WITHIN:.0f} s: {log.read_text(errors='replace')[-3000:]}")
+
+
+@dataclass
+class Watch:
+    """What the browser complained about, and whom it asked."""
+
+    house: str
+    complaints: list[str] = field(default_factory=list)
+
+    def console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"console {message.type}: {message.text}")
+
+    def error(self, error: Any) -> None:
+        self.complaints.append(f"script error: {error}")
+
+    def request(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != urlsplit(self.house).netloc:
+            self.complaints.append(f"asked a foreign host: {request.url}")
+
+
+@pytest.fixture
+def open_page(house: House, browser: Browser) -> Iterator[Callable[..., Page]]:
+    """`open_page("fa", width=390)`: a signed-in page in that language; complaints fail the test at its end."""
+    contexts: list[BrowserContext] = []
+    watch = Watch(house.url)
+
+    def open_(language: str = "fa", *, width: int = 1280, signed_in: bool = True) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 860}, base_url=house.url)
+        context.add_cookies([{"name": "hamgam_locale", "value": language, "url": house.url}])
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("console", watch.console)
+        page.on("pageerror", watch.error)
+        page.on("request", watch.request)
+        if signed_in:
+            sign_in(page)
+            if (
+                page.locator("html").get_attribute("lang") != language
+            ):  # somebody's own choice outlives a cookie
+                page.click("button[name=locale]")
+                expect(page.locator("html")).to_have_attribute("lang", language)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert watch.complaints == []
+
+
+def sign_in(page: Page, password: str = PASSWORD) -> None:
+    page.goto("/login")
+    page.fill("[name=username]", USER)
+    page.fill("[name=password]", password)
+    page.click("main form button[type=submit]")
+    page.wait_for_url(lambda url: not url.endswith("/login"))
+
+
+def row(page: Page, key: str) -> Any:
+    """The row of a source in the status table."""
+    return page.locator(f"[data-source={key}]")
+
+
+def press_sync(page: Page, key: str) -> None:
+    """The button, and the yes of the dialog that asks; until the row shows the new run."""
+    before = row(page, key).get_attribute("data-run")
+    page.click(f"#act-{key}")
+    expect(page.locator("dialog[open]")).to_be_visible()
+    page.click("dialog[open] [data-yes]")
+    page.wait_for_selector(f"[data-source={key}]:not([data-run='{before}'])")
+
+
+def wait_for_status(page: Page, key: str, *statuses: str) -> str:
+    """Until the row, by itself, shows one of these statuses."""
+    wanted = ", ".join(f"[data-source={key}][data-status={status}]" for status in statuses)
+    page.wait_for_selector(wanted, timeout=PATIENCE_MS)
+    return str(row(page, key).get_attribute("data-status"))
