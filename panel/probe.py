@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from fetchers.core import registry
 from panel import explain, settings
 from panel.clock import utcnow
 from panel.config import ROOT, Config
@@ -53,11 +54,12 @@ def check(
     2. Read its events until it has ended, or the limit has passed.
     3. Its last event is the answer.
     """
-    impatient = {"retry_budget": 0, "connect_timeout": limit / 3, "request_timeout": limit * 0.8}
+    fetcher = registry.load(source).fetcher
+    declared = fetcher.Settings.model_fields if fetcher else {}
     told = dict(values)
-    for name, most in impatient.items():
-        if name in told:
-            told[name] = min(float(told[name]), most)
+    for name, most in (("retry_budget", 0), ("connect_timeout", limit / 3), ("request_timeout", limit * 0.8)):
+        if name in declared:
+            told[name] = min(float(told.get(name, declared[name].default)), most)
     mark = f"check-{uuid.uuid4()}"
     order = {
         "run": mark,

@@ -1,0 +1,141 @@
+"""`python -m panel sync`: asks, executes where no engine runs, follows, and ends with a telling exit code."""
+
+import json
+import signal
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panel import probe
+from panel.config import Config, load
+from tests.panel.cli.terminal import Terminal, last_json, wait_for
+
+
+@pytest.fixture
+def gateway(simulator: Callable[..., Any]) -> Any:
+    return simulator("--size", "tiny", "--profile", "calm")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, gateway: Any) -> Iterator[Terminal]:
+    """An instance whose gateway is a simulator."""
+    terminal = Terminal(
+        tmp_path / "instance",
+        {
+            "GOLESTAN_BASE_URL": gateway.url,
+            "GOLESTAN_USERNAME": gateway.username,
+            "GOLESTAN_PASSWORD": gateway.password,
+            "GOLESTAN_CAMPUSES": "1110,1120",
+            "GOLESTAN_FIRST_TERM": "4043",
+        },
+    )
+    assert terminal("set", "students", "requests_per_second=0").returncode == 0
+    return terminal
+
+
+def test_a_sync_succeeds_and_a_second_one_finds_nothing_new(terminal: Terminal) -> None:
+    first = terminal("sync", "faculty", "--json")
+    assert first.returncode == 0, first.stderr
+    run = last_json(first)
+    assert (run["sync"], run["status"], run["triggered_by"]) == ("faculty", "success", "cli")
+    assert run["counts"]["added"] > 0
+    again = last_json(terminal("sync", "faculty", "--json"))
+    assert (again["counts"]["added"], again["counts"]["changed"], again["counts"]["gone"]) == (0, 0, 0)
+    listed = json.loads(terminal("runs", "--json").stdout)
+    assert [one["id"] for one in listed] == [again["id"], run["id"]]
+    status = json.loads(terminal("status", "faculty", "--json").stdout)
+    assert status["last_run"] == again
+    assert status["records"] == run["counts"]["added"]
+
+
+def test_a_person_reads_sentences_and_progress_goes_to_stderr(terminal: Terminal) -> None:
+    ended = terminal("sync", "faculty")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("faculty: success in ")
+    assert "Traceback" not in ended.stderr
+
+
+def test_one_part_can_be_chosen(terminal: Terminal, tmp_path: Path) -> None:
+    run = last_json(terminal("sync", "students", "--partition", "campus=1110,term=4043", "--json"))
+    assert run["status"] == "success"
+    assert run["partitions"]["planned"] == 1
+    with closing(sqlite3.connect(tmp_path / "instance" / "faculty_data.db")) as connection:
+        parts = connection.execute("SELECT DISTINCT codePardis, term FROM student_terms").fetchall()
+    assert parts == [("1110", "4043")]
+
+
+def test_a_wrong_password_ends_with_1_and_appears_nowhere(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.environ["GOLESTAN_PASSWORD"] = "canary-Zx9"
+    ended = terminal("sync", "faculty", "--json")
+    assert ended.returncode == 1
+    run = last_json(ended)
+    assert (run["status"], run["error_code"], run["attempt"]) == ("failed", "E_AUTH", 1)
+    assert "canary" not in ended.stdout + ended.stderr
+    for file in (tmp_path / "instance").rglob("*"):
+        assert not file.is_file() or b"canary" not in file.read_bytes(), file
+
+
+def test_incomplete_settings_end_with_1_and_say_so(tmp_path: Path) -> None:
+    run = last_json(Terminal(tmp_path / "instance")("sync", "faculty", "--json"))
+    assert (run["status"], run["error_code"]) == ("failed", "E_SETTINGS")
+
+
+def test_ctrl_c_cancels_a_run_that_the_command_executes_itself(
+    tmp_path: Path, simulator: Callable[..., Any]
+) -> None:
+    slow = simulator("--size", "tiny", "--latency", "1500")
+    terminal = Terminal(
+        tmp_path / "instance",
+        {
+            "GOLESTAN_BASE_URL": slow.url,
+            "GOLESTAN_USERNAME": slow.username,
+            "GOLESTAN_PASSWORD": slow.password,
+            "GOLESTAN_CAMPUSES": "1110,1120,1810",
+        },
+    )
+    process = terminal.start("sync", "students", "--json")
+
+    def running() -> bool:
+        if not (tmp_path / "instance" / "panel.db").exists():
+            return False
+        with closing(sqlite3.connect(tmp_path / "instance" / "panel.db", timeout=10)) as connection:
+            try:
+                found = connection.execute("SELECT status, child_pid FROM sync_runs").fetchone()
+            except sqlite3.OperationalError:  # not migrated yet
+                return False
+        return found is not None and found[0] == "running" and found[1] is not None
+
+    wait_for(running)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    run = json.loads(out.strip().splitlines()[-1])
+    assert (run["status"], run["error_code"]) == ("cancelled", "E_CANCELLED")
+
+
+def test_the_probe_tells_a_good_login_from_a_bad_one_and_from_silence(tmp_path: Path, gateway: Any) -> None:
+    config: Config = load({"PANEL_INSTANCE": str(tmp_path)})
+    login = {"base_url": gateway.url, "username": gateway.username, "password": gateway.password}
+    assert probe.check("faculty", login, config).ok
+    refused = probe.check("faculty", {**login, "password": "canary"}, config)
+    assert (refused.ok, refused.code) == (False, "E_AUTH")
+    assert "canary" not in repr(refused)
+    gateway.process.kill()
+    gateway.process.wait()
+    gone = probe.check("faculty", login, config)
+    assert (gone.ok, gone.code) == (False, "E_CONNECT")
+    gateway_that_hangs = probe.check("faculty", login, config, limit=0.01)
+    assert (gateway_that_hangs.ok, gateway_that_hangs.code) == (False, "E_TIMEOUT")
+
+
+def test_the_doctor_asks_the_gateway(terminal: Terminal, gateway: Any) -> None:
+    assert terminal("doctor").returncode == 0
+    gateway.process.kill()
+    gateway.process.wait()
+    ill = terminal("doctor")
+    assert ill.returncode == 1
+    assert "bad  faculty: " in ill.stdout
