@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from fetchers.core import registry
 from panel import audit, campuses, db, settings
-from panel.auth.passwords import check_password_rules, hash_password
 from panel.clock import utcnow
 from panel.config import ROOT, Config, ConfigError
 from panel.models import Campus, DataSync, User
@@ -136,6 +135,8 @@ def _administrator(
     given = config.admin_password
     if given is None and not wanted:
         return None, None
+    from panel.auth.passwords import check_password_rules, hash_password  # here: it loads Flask and argon2
+
     if given is not None:
         problems = " ".join(check_password_rules(given, config.admin_username))
         if problems:

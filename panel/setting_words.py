@@ -1,10 +1,8 @@
 """What is wrong with a setting, in words: pydantic's findings, translated where a page is being drawn."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any
-
-from flask import has_request_context
-from flask_babel import gettext
 
 
 def N_(text: str) -> str:
@@ -38,6 +36,10 @@ def say(kind: str, params: Mapping[str, Any], otherwise: str = "") -> str:
     if text is None:
         # A validator's ValueError comes as "Value error, …".
         return otherwise.removeprefix("Value error, ") or kind
-    if has_request_context():
-        return gettext(text, **params)
+    if "flask" in sys.modules:  # else nobody is drawing a page, and commands need not load it
+        from flask import has_request_context
+        from flask_babel import gettext
+
+        if has_request_context():
+            return gettext(text, **params)
     return text % params if params else text

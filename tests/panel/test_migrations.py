@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from panel import migrations
@@ -59,6 +60,11 @@ def test_the_migrated_schema_is_the_schema_of_the_models_on_postgresql(
             Base.metadata.drop_all(connection)
             connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
         engine.dispose()
+
+
+def test_the_newest_number_is_the_head_of_the_chain(instance: Config) -> None:
+    script = ScriptDirectory(str(migrations.HOME))
+    assert script.get_heads() == [migrations.head()]
 
 
 def test_migrating_again_changes_nothing_and_copies_nothing(instance: Config) -> None:
