@@ -243,7 +243,9 @@ class Job:
     def _fetch_all(self, parts: list[Part]) -> dict[str, list[Loss]]:
         """Fetch and work through every part; what the staged ones would lose, by stream."""
         losses: dict[str, list[Loss]] = {}
+        waiting = {part.label: part for part in parts}
         for fetched in self._fetched(parts):
+            del waiting[fetched.part.label]
             error = fetched.error
             if error is None:
                 try:
@@ -253,8 +255,15 @@ class Job:
                 except FetchError as trouble:
                     error = trouble
             if error is not None:
-                self._note_failure(fetched, error)
+                self._note_failure(fetched.part, error, fetched.seconds)
+                if self._gateway_is_down(error):
+                    break
             self._tell()
+        if waiting and error is not None:
+            self._fetcher.session.stop.set()
+            self._events.log(f"Nothing works any more; {len(waiting)} parts are not asked for.", "error")
+            for part in waiting.values():
+                self._note_failure(part, error, 0.0)
         return losses
 
     def _fetched(self, parts: list[Part]) -> Iterator[Fetched]:
@@ -302,16 +311,18 @@ class Job:
                 Fetched(part, records if failure is None else [], failure, time.monotonic() - started)
             )
 
-    def _note_failure(self, fetched: Fetched, error: FetchError) -> None:
-        """One part failed. Raises the error itself where going on would be wrong or in vain."""
+    def _note_failure(self, part: Part, error: FetchError, seconds: float) -> None:
+        """One part failed. Raises the error itself where going on would be wrong."""
         if isinstance(error, AuthError | ConfigError):
             raise error
-        self._failures.append((fetched.part, error))
+        self._failures.append((part, error))
         self._tally.failed += 1
-        self._tell_part(fetched, "failed", error=error)
-        silent = time.monotonic() - self._fetcher.session.last_success
-        if error.retryable and silent > self._fetcher.session.settings.retry_budget > 0:
-            raise error  # nothing has worked for as long as we are patient: the gateway is down, not one part
+        self._tell_part(part, "failed", seconds, error=error)
+
+    def _gateway_is_down(self, error: FetchError) -> bool:
+        """Nothing has worked for as long as we are patient: it is not one part, and asking on would be rude."""
+        session = self._fetcher.session
+        return error.retryable and time.monotonic() - session.last_success > session.settings.retry_budget > 0
 
     # -- compare, publish, judge --------------------------------------------------------------------------
 
@@ -321,18 +332,18 @@ class Job:
         fetched.records.clear()
         self._tally.staged += delta.counts.read
         if self._spec.dry_run:
-            self._done(fetched, delta)
+            self._done(fetched.part, delta, fetched.seconds)
         elif delta.gone:
             self._staging.put(delta)
             losses.setdefault(stream.name, []).append(
                 Loss(delta.part, delta.rows_before, delta.rows_after, len(delta.gone))
             )
-            self._tell_part(fetched, "staged", counts=delta.counts)
+            self._tell_part(fetched.part, "staged", fetched.seconds, counts=delta.counts)
             self._collect_persons(delta)
         else:
             self._publishers[stream.name].publish(delta)
             self._collect_persons(delta)
-            self._done(fetched, delta)
+            self._done(fetched.part, delta, fetched.seconds)
 
     def _collect_persons(self, delta: Delta) -> None:
         """Remember who was added, to tell a move to another part from a loss."""
@@ -341,10 +352,10 @@ class Job:
             place = delta.stream.columns.index(latest.key)
             self._added_persons.update(row[place] for row in delta.added)
 
-    def _done(self, fetched: Fetched, delta: Delta) -> None:
+    def _done(self, part: Part, delta: Delta, seconds: float | None) -> None:
         self._tally.counts.add(delta.counts)
         self._tally.done += 1
-        self._tell_part(fetched, "done", counts=delta.counts)
+        self._tell_part(part, "done", seconds, counts=delta.counts)
 
     def _settle(self, streams: list[Stream], losses: dict[str, list[Loss]]) -> Shrunk | None:
         """Publish the staged parts, or hold those that would lose too much. The reason, if any are held."""
@@ -362,13 +373,13 @@ class Job:
             reason = shrunk or reason
             for delta in self._staging.take(stream):
                 label = f"{stream.name}/{delta.part}" if several else delta.part
-                fetched = Fetched(Part(stream, delta.partition, label), [], None, 0.0)
+                part = Part(stream, delta.partition, label)
                 if delta.part in held:
                     self._tally.held += 1
-                    self._tell_part(fetched, "held", counts=delta.counts, error=shrunk)
+                    self._tell_part(part, "held", None, counts=delta.counts, error=shrunk)
                 else:
                     self._publishers[stream.name].publish(delta)
-                    self._done(fetched, delta)
+                    self._done(part, delta, None)
                 self._tell()
         return reason
 
@@ -419,8 +430,11 @@ class Job:
                 self._events.log(f"The gateway sends fields that are not stored: {strangers}", "warning")
 
     def _partial(self) -> FetchError:
-        """The verdict over the failed parts: the error itself if there was but one part, else a list of names."""
-        if self._tally.planned == 1:
+        """The verdict over the failed parts: one error's own words if it took everything, else a list of names."""
+        if (
+            len(self._failures) == self._tally.planned
+            and len({error.code for _, error in self._failures}) == 1
+        ):
             return self._failures[0][1]
         names = [part.label for part, _ in self._failures]
         return Partial(
@@ -457,15 +471,22 @@ class Job:
         return {"result": 0, "error": 1, "held": 3}[kind]
 
     def _tell_part(
-        self, fetched: Fetched, state: str, *, counts: Counts | None = None, error: FetchError | None = None
+        self,
+        part: Part,
+        state: str,
+        seconds: float | None,
+        *,
+        counts: Counts | None = None,
+        error: FetchError | None = None,
     ) -> None:
+        """seconds: how long fetching it took; None where that was told before."""
         self._events.send(
             "partition",
-            part=fetched.part.label,
+            part=part.label,
             state=state,
             counts=counts.to_dict() if counts else None,
             error=error.to_dict() if error else None,
-            seconds=round(fetched.seconds, 3),
+            seconds=None if seconds is None else round(seconds, 3),
         )
 
     def _tell(self, *, force: bool = False) -> None:

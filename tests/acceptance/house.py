@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
+from panel.engine.process import RUN_VARIABLE
 from tests.conftest import ROOT, Gateway
 
 USERNAME, PASSWORD = "maryam", "a long enough secret"
@@ -121,13 +122,15 @@ class House:
     def processes(self, *words: str) -> list[psutil.Process]:
         """The processes of this installation whose command line holds all these words."""
         found = []
+        runs = self._runs()
         for process in psutil.process_iter():
             try:
                 environ = process.environ()
                 command = process.cmdline()
             except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
                 continue
-            ours = environ.get("PANEL_INSTANCE") == str(self.instance)
+            # A run's process inherits no setting of ours; it is known by its run.
+            ours = environ.get("PANEL_INSTANCE") == str(self.instance) or environ.get(RUN_VARIABLE) in runs
             if (
                 ours
                 and process.status() != psutil.STATUS_ZOMBIE
@@ -135,6 +138,12 @@ class House:
             ):
                 found.append(process)
         return found
+
+    def _runs(self) -> set[str]:
+        try:
+            return {str(uuid) for (uuid,) in self.rows("panel.db", "SELECT uuid FROM sync_runs")}
+        except sqlite3.OperationalError:
+            return set()  # there is no database yet
 
     def child(self) -> psutil.Process | None:
         """The process that fetches now."""
