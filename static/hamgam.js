@@ -61,6 +61,8 @@
         if (again) again.focus({ preventScroll: true });
         if (answer.headers.get("X-Announce")) announce(decodeURIComponent(answer.headers.get("X-Announce")));
       }
+      const engine = document.getElementById("engine-down");
+      if (engine && answer.headers.has("X-Engine")) engine.hidden = answer.headers.get("X-Engine") !== "down";
       one.failures = 0;
       offline(false);
     } catch (error) {

@@ -1,12 +1,14 @@
 """What the pages share: who may open them, answers to buttons, and numbers read from addresses."""
 
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from flask import Response, current_app, flash, jsonify, make_response, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_admin import BaseView
 from flask_login import current_user
 
+from panel.admin import show
 from panel.config import Config
 
 MAX_PAGE = 100_000
@@ -39,9 +41,8 @@ def done(ok: bool, message: str, back: str, go: str | None = None) -> ResponseRe
 
 def fragment(html: str, *, active: bool, announce: str = "") -> Response:
     """A part of a page that refreshes itself: quickly while something is active."""
-    from urllib.parse import quote
-
     response = make_response(html)
+    response.headers["X-Engine"] = "down" if show.engine_is_down() else "up"
     response.headers["X-Poll-Seconds"] = str(ACTIVE_SECONDS if active else IDLE_SECONDS)
     if announce:
         response.headers["X-Announce"] = quote(announce)
@@ -58,8 +59,6 @@ def page_number(name: str = "page") -> int:
 
 def address_with(**changes: Any) -> str:
     """This page's address with some of its arguments changed; None takes one away."""
-    from urllib.parse import urlencode
-
     args = {name: value for name, value in request.args.items() if name not in changes}
     args.update({name: str(value) for name, value in changes.items() if value is not None})
     return request.path + ("?" + urlencode(args) if args else "")

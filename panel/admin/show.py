@@ -157,7 +157,7 @@ def delta(change: int | None) -> Markup:
 def explained(code: str | None, params: Mapping[str, Any] | None = None) -> explain.Explanation:
     """The explanation of an error in the reader's language, its numbers in the reader's digits."""
     shown = {
-        name: number(value) if isinstance(value, int | float) and name not in ("status",) else value
+        name: number(value) if isinstance(value, int | float) else value
         for name, value in (params or {}).items()
     }
     return explain.explain(code, shown)

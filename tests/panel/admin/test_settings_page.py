@@ -2,12 +2,17 @@
 
 import re
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 from flask.testing import FlaskClient
+from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
+from fetchers.core import registry
+from fetchers.core.fetcher import Fetcher, HttpSettings, Label, Setting
+from fetchers.core.registry import Listing
 from panel import create_app, probe
 from panel.clock import utcnow
 from panel.config import Config, load
@@ -176,6 +181,49 @@ def test_the_connection_test_says_what_the_gateway_said(
     ).json
     assert told["ok"] is ok and words in told["message"]
     assert asked[0]["password"] == PASSWORD
+
+
+class RoomsSettings(HttpSettings):
+    address: str = Setting("", title=Label("نشانی", "Address"), max_length=50)
+    key: SecretStr = Setting(SecretStr(""), title=Label("کلید", "Key"))
+    kind: Literal["a", "b"] = Setting("a", title=Label("نوع", "Kind"))
+    empty_ones: bool = Setting(True, title=Label("خالی‌ها هم", "Empty ones too"))
+    floors: int = Setting(3, title=Label("طبقه‌ها", "Floors"), ge=1, le=9)
+
+
+class Rooms(Fetcher):
+    label = Label("اتاق‌ها", "Rooms")
+    Settings = RoomsSettings
+
+
+def test_a_third_fetcher_gets_its_form_with_nothing_else_edited(
+    house: House, maryam: FlaskClient, web_config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_file = registry.load
+    monkeypatch.setattr(
+        registry, "load", lambda key: Listing("rooms", Rooms) if key == "rooms" else load_file(key)
+    )
+    now = utcnow()
+    with writing(house) as session:
+        session.add(DataSync(key="rooms", fetcher="rooms", settings={}, created_at=now, updated_at=now))
+    path = "/syncs/rooms/settings"
+    page = read(maryam, path)
+    assert "Empty ones too" in page and '<option value="b">b</option>' in page
+    assert re.search(r'name="floors" type="number" value="3"[^>]*max="9"', page)
+    typed = {
+        **filled(page),
+        "key": "a-secret-of-rooms",
+        "kind": "b",
+        "floors": "7",
+        "csrf_token": csrf_token(maryam, "/"),
+    }
+    del typed["empty_ones"]
+    assert maryam.post(path, data=typed).status_code == 302
+    saved = sync(house, "rooms")
+    assert saved.settings == {"kind": "b", "floors": 7, "empty_ones": False}
+    assert vault(web_config).open(saved.secrets) == {"key": "a-secret-of-rooms"}
+    assert "a-secret-of-rooms" not in read(maryam, path)
+    assert "اتاق‌ها" in read(maryam, "/?lang=fa")
 
 
 def test_the_connection_is_not_tested_with_a_missing_login(house: House, maryam: FlaskClient) -> None:

@@ -1,14 +1,17 @@
 """The status table: what each row says, and what may be pressed."""
 
+import os
 import re
+from datetime import timedelta
 
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
+from panel import clock
 from panel.clock import utcnow
 from panel.db import writing
-from panel.models import DataSync, SyncRun
+from panel.models import DataSync, EngineLease, SyncRun
 from tests.panel.admin.conftest import read
 
 House = sessionmaker[Session]
@@ -103,9 +106,28 @@ def test_a_failure_is_one_line_with_a_way_to_what_to_do(house: House, sara: Flas
     assert "What to do" in faculty and "last success:" in faculty
 
 
-def test_an_engine_that_is_down_is_said_on_every_page(house: House, sara: FlaskClient) -> None:
+def test_an_engine_that_is_down_is_said_on_every_page_and_an_open_page_learns_it(
+    house: House, sara: FlaskClient
+) -> None:
+    told = '<div class="strip strip-down" id="engine-down" role="alert">'
     for path in ("/", "/runs/", "/data/faculty"):
-        assert "The engine is not running" in read(sara, path)
+        assert told in read(sara, path)
+    assert sara.get("/status/rows").headers["X-Engine"] == "down"
+    with writing(house) as session:
+        session.add(
+            EngineLease(
+                id=1,
+                owner="an engine elsewhere",
+                epoch=1,
+                until_boottime=clock.boottime() + 60,
+                boot_id=clock.boot_id(),
+                until_at=utcnow() + timedelta(minutes=1),
+                heartbeat_at=utcnow(),
+                pid=os.getpid(),
+            )
+        )
+    assert told not in read(sara, "/")
+    assert sara.get("/status/rows").headers["X-Engine"] == "up"
 
 
 def test_nothing_of_the_demonstration_is_seen_in_a_real_house(house: House, maryam: FlaskClient) -> None:
