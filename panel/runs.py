@@ -237,7 +237,7 @@ def retry(
     if changed is None:
         return False
     _end_attempt(session, run_id, changed.attempt - 1, now, error_code, error_params)
-    _mirror(session, changed.sync_id, run_id, status="pending", error_code=error_code)
+    _mirror(session, changed.sync_id, run_id, status="pending", error_code=None)
     return True
 
 

@@ -48,7 +48,6 @@ class House:
     config: Config
     factory: sessionmaker[Session]
     ledger: Ledger
-    epoch: Callable[[], int | None]
     safe: Callable[[], bool]  # the lease: may our children live?
     stopping: Callable[[], bool]  # is the engine asked to end?
     child: tuple[str, ...] = (sys.executable, "-m", "fetchers")
@@ -197,9 +196,10 @@ def judge_and_conclude(
         closing = None if run.dry_run else house.ledger.verdict(house.config.data_database_url, run.uuid)
         with house.factory() as session:
             current = runs.get(session, run.id)
+            minutes = round(current.sync.stall_seconds / 60, 1)
             limits = {
                 "seconds": current.sync.timeout_seconds,
-                "minutes": round(current.sync.stall_seconds / 60, 1),
+                "minutes": int(minutes) if minutes.is_integer() else minutes,
             }
     except (FetchError, DBAPIError) as error:
         log.error("a run cannot be judged now", run=run.id, error=type(error).__name__)

@@ -73,7 +73,6 @@ class Engine:
             config=config,
             factory=self._factory,
             ledger=ledger,
-            epoch=lambda: self.lease.epoch,
             safe=self.lease.safe,
             stopping=lambda: self._stopping,
             **house,

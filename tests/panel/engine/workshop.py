@@ -51,7 +51,6 @@ class Workshop:
             config=config,
             factory=factory,
             ledger=ledger,
-            epoch=lambda: self.lease.epoch,
             safe=self.lease.safe,
             stopping=lambda: self.stopping,
             child=STUB,
