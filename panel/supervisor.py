@@ -140,6 +140,7 @@ class Household:
         self.config = config
         self.programs: list[Program] = []
         self.stopping = False
+        self._writes_logs = sys.stderr.isatty()
         self._read_end, self._write_end = os.pipe()
         self._before: dict[int, object] = {}
 
@@ -165,6 +166,8 @@ class Household:
             try:
                 self._start_simulator(environ)
             except demonstration.SimulatorError as error:
+                if self.stopping:
+                    return 0
                 raise CannotStart(f"{error}.{self._last_words('simulator')}") from error
         if self.config.engine == "embedded":
             self._start(Program("engine", [sys.executable, "-m", "panel", "engine"], environ))
@@ -176,7 +179,8 @@ class Household:
         if not healthy:
             print(f"The panel did not start.{self._last_words('web')}", file=sys.stderr)
             return 1
-        print(welcome(self.config, seeded), flush=True)
+        logs = self.config.logs if self._writes_logs else None
+        print(welcome(self.config, seeded, logs), flush=True)
         while not self.stopping:
             self._look_after()
             time.sleep(0.2)
@@ -188,7 +192,9 @@ class Household:
         port = demonstration.free_port()
         gateway = Program("simulator", demonstration.simulator_command(port), environ)
         self._start(gateway)
-        demonstration.furnish(self.config, f"http://127.0.0.1:{port}", lambda: gateway.runs)
+        demonstration.furnish(
+            self.config, f"http://127.0.0.1:{port}", lambda: gateway.runs and not self.stopping
+        )
 
     def _start(self, program: Program) -> None:
         if program not in self.programs:
@@ -250,7 +256,7 @@ class Household:
     @contextmanager
     def _log(self, name: str) -> Iterator[IO[bytes] | None]:
         """A terminal stays readable: there, the programs write to files. A service manager gets their stderr."""
-        if not sys.stderr.isatty():
+        if not self._writes_logs:
             yield None
             return
         path = self.config.logs / f"{name}.log"
@@ -261,7 +267,7 @@ class Household:
 
     def _last_words(self, name: str) -> str:
         path = self.config.logs / f"{name}.log"
-        if not sys.stderr.isatty() or not path.exists():
+        if not self._writes_logs or not path.exists():
             return ""
         lines = path.read_text(errors="replace").splitlines()[-5:]
         return f" Its last words ({path}):\n  " + "\n  ".join(lines)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
@@ -33,7 +34,7 @@ def wait_until_healthy(config: Config, alive: Callable[[], bool]) -> bool:
     return False
 
 
-def welcome(config: Config, seeded: Seeded) -> str:
+def welcome(config: Config, seeded: Seeded, logs: Path | None = None) -> str:
     """Address, login, how to stop; and what kind of house this is."""
     command = "python -m panel --demo" if config.demo else "python -m panel"
     lines = ["", f"  Hamgam is ready:  {address(config)}", ""]
@@ -61,5 +62,5 @@ def welcome(config: Config, seeded: Seeded) -> str:
             "  put a proxy with https before it.",
         ]
     lines += [f"  {problem}" for problem in seeded.campus_problems]
-    lines += ["", "  Ctrl-C stops it.", ""]
+    lines += ["", "  Ctrl-C stops it." + (f" Logs: {logs}" if logs else ""), ""]
     return "\n".join(lines)
