@@ -43,12 +43,21 @@ KEPT = N_("Your data are safe: nothing was replaced.")
 KEPT_OR_WHOLE = N_("Your data are safe: parts already finished are published, the others stay as they were.")
 WAIT = N_("Nothing to do now: the next run tries again. If it goes on for hours, ask the gateway's keeper.")
 
-# Keys: the code, or code:deadline where a code has several faces. Params: see fetchers/core/errors.py.
+# Keys: the code, or code:face where a code has several; the face is one of the params in FACES.
+FACES = ("deadline", "reason", "setting")
 CAUSES: Mapping[str, Cause] = {
     "E_CONFIG": Cause(
-        (N_("A setting of this source cannot work: {detail}"), N_("A setting of this source cannot work.")),
+        (
+            N_("The setting “{setting}” cannot be used."),
+            N_("A setting of this source cannot be used."),
+        ),
         KEPT,
         (N_("Open the settings of this source, mend it, and sync again."),),
+    ),
+    "E_CONFIG:campuses": Cause(
+        (N_("No campus is on the list, so there is nothing to fetch."),),
+        KEPT,
+        (N_("Add the campuses on the page “Campuses”, and sync again."),),
     ),
     "E_SETTINGS": Cause(
         (N_("The settings are not complete: {missing}"), N_("The settings are not complete.")),
@@ -68,7 +77,7 @@ CAUSES: Mapping[str, Cause] = {
             N_("The gateway {host} does not accept the user name or password (status {status})."),
             N_("The gateway does not accept the user name or password."),
         ),
-        KEPT,
+        KEPT_OR_WHOLE,
         (
             N_(
                 "Enter the right login in the settings and press “Test connection”. "
@@ -99,6 +108,27 @@ CAUSES: Mapping[str, Cause] = {
             N_(
                 "Check the network and the gateway's address in the settings. "
                 "If the network is well, the gateway is down: the next run tries again."
+            ),
+        ),
+    ),
+    "E_CONNECT:dns": Cause(
+        (
+            N_("The name {host} is not known to the network."),
+            N_("The gateway's name is not known to the network."),
+        ),
+        KEPT_OR_WHOLE,
+        (N_("Check the gateway's address in the settings, and the server’s name service (DNS)."),),
+    ),
+    "E_CONNECT:tls": Cause(
+        (
+            N_("The gateway {host} has a certificate that cannot be trusted."),
+            N_("The gateway has a certificate that cannot be trusted."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Ask the gateway's keeper whether its certificate has expired or was changed; "
+                "check the server’s clock too. Nothing was sent, so the login is safe."
             ),
         ),
     ),
@@ -164,6 +194,16 @@ CAUSES: Mapping[str, Cause] = {
             ),
         ),
     ),
+    "E_NOT_JSON:html": Cause(
+        (N_("The gateway sent a web page instead of data."),),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Often this is a sign-in page or a notice of maintenance: open the gateway's address "
+                "in a browser. If it looks well, check the address in the settings."
+            ),
+        ),
+    ),
     "E_ENVELOPE": Cause(
         (N_("The gateway's answer holds no list of records."),),
         KEPT_OR_WHOLE,
@@ -177,7 +217,7 @@ CAUSES: Mapping[str, Cause] = {
             ),
             N_("The gateway sends us on to another address; we did not follow, to protect the login."),
         ),
-        KEPT,
+        KEPT_OR_WHOLE,
         (N_("If the gateway has moved, enter its new address in the settings."),),
     ),
     "E_TOO_LARGE": Cause(
@@ -190,21 +230,46 @@ CAUSES: Mapping[str, Cause] = {
         KEPT_OR_WHOLE,
         (N_("Run it again at a quiet hour, when records do not change while they are read."),),
     ),
+    "E_PAGING:short": Cause(
+        (
+            N_("The gateway announced {announced} records and sent {got}."),
+            N_("The gateway sent fewer records than it announced."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
     "E_SCHEMA": Cause(
         (
-            N_("The gateway's records no longer have the field “{field}”."),
+            N_("The gateway's records no longer have what they must have: {fields}."),
             N_("The gateway's records have changed their shape."),
         ),
         KEPT_OR_WHOLE,
         (N_("Ask the gateway's keeper what changed; the fetcher must be brought up to date."),),
     ),
     "E_STORAGE": Cause(
-        (
-            N_("The database could not be written: {detail}"),
-            N_("The database could not be written."),
-        ),
+        (N_("The database could not be written."),),
         KEPT_OR_WHOLE,
         (N_("Check free space and permissions on the server’s disk, then run it again."),),
+    ),
+    "E_STORAGE:disk_full": Cause(
+        (N_("The server’s disk is full."),),
+        KEPT_OR_WHOLE,
+        (N_("Make room on the disk, then run it again."),),
+    ),
+    "E_STORAGE:read_only": Cause(
+        (N_("The database may not be written: its file or folder is read-only."),),
+        KEPT_OR_WHOLE,
+        (N_("Give the panel’s user the right to write there, then run it again."),),
+    ),
+    "E_STORAGE:busy": Cause(
+        (N_("Another program kept the database locked for too long."),),
+        KEPT_OR_WHOLE,
+        (N_("Close the program that has the database open, then run it again."),),
+    ),
+    "E_STORAGE:corrupt": Cause(
+        (N_("The database file is damaged."),),
+        N_("Nothing was written, so that it does not get worse."),
+        (N_("Do not run it again. Restore the newest backup, and look at the server’s disk."),),
     ),
     "E_FENCED": Cause(
         (N_("Another engine took over in the middle of this run, so it stopped itself."),),
@@ -284,9 +349,8 @@ def message(code: str | None, params: Mapping[str, Any] | None = None) -> str:
 
 def _explanation(code: str | None, params: Mapping[str, Any] | None, translate: Any) -> Explanation:
     values = {name: _plain(value) for name, value in (params or {}).items() if value not in (None, "", [])}
-    cause = (
-        CAUSES.get(f"{code}:{values.get('deadline', '')}") or CAUSES.get(code or "") or CAUSES["E_INTERNAL"]
-    )
+    faces = [f"{code}:{values[name]}" for name in FACES if name in values]
+    cause = next(CAUSES[key] for key in (*faces, code or "", "E_INTERNAL") if key in CAUSES)
     return Explanation(
         _fill(cause.what, values, translate), translate(cause.safe), _fill(cause.todo, values, translate)
     )

@@ -36,12 +36,12 @@ def test_a_param_that_came_is_told() -> None:
 
 
 def test_a_param_is_never_a_format_of_its_own() -> None:
-    told = english("E_CONFIG", {"detail": "{0.__class__} {missing} %s"}).what
+    told = english("E_CONFIG", {"setting": "{0.__class__} {missing} %s"}).what
     assert "{0.__class__} {missing} %s" in told
 
 
 def test_a_param_cannot_forge_a_line_nor_flood_the_row() -> None:
-    told = message("E_STORAGE", {"detail": "disk full\nERROR all is lost\x1b[31m" + "x" * 5000})
+    told = message("E_CONFIG", {"setting": "disk full\nERROR all is lost\x1b[31m" + "x" * 5000})
     assert "\n" not in told and "\x1b" not in told
     assert len(told) <= 500
 
@@ -49,6 +49,12 @@ def test_a_param_cannot_forge_a_line_nor_flood_the_row() -> None:
 def test_the_deadline_decides_the_words() -> None:
     assert english("E_TIMEOUT", {"deadline": "run"}).what != english("E_TIMEOUT").what
     assert english("E_TIMEOUT", {"deadline": "connect"}).what == english("E_TIMEOUT").what
+
+
+def test_a_full_disk_and_an_unknown_name_have_words_of_their_own() -> None:
+    assert "disk is full" in english("E_STORAGE", {"reason": "disk_full"}).what
+    assert "gateway.example" in english("E_CONNECT", {"reason": "dns", "host": "gateway.example"}).what
+    assert english("E_STORAGE", {"reason": "unheard_of"}) == english("E_STORAGE")
 
 
 def test_an_unknown_code_is_explained_as_our_own_fault() -> None:
