@@ -12,6 +12,7 @@
     │   ├── Truncated         E_TRUNCATED   the body ends early
     │   ├── NotJson           E_NOT_JSON    HTML, broken JSON, an unknown encoding
     │   └── Envelope          E_ENVELOPE    JSON, but no list of records where one must be
+    ├── Untrusted             E_CONNECT     the certificate cannot be trusted; repeating will not help
     ├── Redirected            E_REDIRECT    never followed: the token would travel along
     ├── TooLarge              E_TOO_LARGE   more bytes than the cap
     ├── PagingError           E_PAGING      pages that cannot be made a whole
@@ -116,6 +117,12 @@ class Envelope(Transient):
     """JSON, but an error body or no list of records (`data` missing, null, a string)."""
 
     code = "E_ENVELOPE"
+
+
+class Untrusted(FetchError):
+    """The other side cannot prove who it is. A person must look; the check is never turned off."""
+
+    code = "E_CONNECT"
 
 
 class Redirected(FetchError):

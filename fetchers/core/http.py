@@ -2,18 +2,21 @@
 
 Five deadlines bound a request (DESIGN.md 4.2): connecting, silence while reading and the whole request here; stall
 and the whole run by the parent's clock. `timeout=` alone would not do: it starts anew with every byte that drips in,
-so the body is read in small pieces against a deadline. Redirects are not followed (the token would travel along),
-the environment's proxies and ~/.netrc are not read, and what a body may unpack to is capped.
+so a watch cuts the connection when the request's time is up (core/deadline.py). Redirects are not followed (the
+token would travel along), the environment's proxies and ~/.netrc are not read, and what a body may unpack to is
+capped.
 
 The wire is urllib3 itself: measured on 1.2 MB answers it costs a quarter of httpx's time (docs/decisions.md).
 """
 
+import http.client
 import random
 import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -26,13 +29,18 @@ import urllib3
 from urllib3 import exceptions as wire
 
 from fetchers.core import errors
+from fetchers.core.deadline import Deadlines, watched
 from fetchers.core.events import Events
 from fetchers.core.fetcher import HttpSettings
 from fetchers.core.paging import Ask, read_whole
 
-MAX_BODY = 512 * 1024 * 1024  # decoded bytes
+MAX_BODY = (
+    128 * 1024 * 1024
+)  # decoded bytes; four of them at once are the most that a job can be made to hold
+BOMB_FROM, BOMB_RATIO = 8 * 1024 * 1024, 300  # JSON of people packs to a tenth, seldom to a fiftieth
 MAX_RETRY_AFTER = 15 * 60.0
 CHUNK = 256 * 1024
+UNPACKED_STEP = 1024 * 1024
 
 T = TypeVar("T")
 
@@ -53,25 +61,26 @@ class Answer:
 class Limiter:
     """Spaces requests evenly over all threads; a gateway that asks for a pause pauses all of them."""
 
-    def __init__(self, per_second: float, stop: threading.Event) -> None:
+    def __init__(self, per_second: float) -> None:
         self._gap = 1 / per_second if per_second else 0.0
-        self._stop = stop
         self._lock = threading.Lock()
         self._next = 0.0
+        self._paused_until = 0.0
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, now: float | None = None) -> None:
         """No request for so long."""
+        until = (time.monotonic() if now is None else now) + seconds
         with self._lock:
-            self._next = max(self._next, time.monotonic() + seconds)
+            self._next = max(self._next, until)
+            self._paused_until = max(self._paused_until, until)
 
-    def wait(self) -> None:
-        """Wait for this request's turn. Raises Stopped."""
+    def turn(self, now: float | None = None) -> tuple[float, bool]:
+        """How long this request must wait for its turn, and whether that is because of a pause."""
+        now = time.monotonic() if now is None else now
         with self._lock:
-            turn = max(self._next, time.monotonic())
+            turn = max(self._next, now)
             self._next = turn + self._gap
-        delay = turn - time.monotonic()
-        if delay > 0 and self._stop.wait(delay):
-            raise Stopped
+            return turn - now, now < self._paused_until
 
 
 class Session:
@@ -84,19 +93,24 @@ class Session:
         self.settings = settings
         self.now = now
         self.stop = threading.Event()
-        self.limiter = Limiter(settings.requests_per_second, self.stop)
+        self.limiter = Limiter(settings.requests_per_second)
         self.largest_page = 0  # rows; what this gateway has been seen to give at once (paging)
-        self._events = events
-        self._waiting: dict[int, tuple[str, datetime]] = {}
+        self.received = 0  # rows that came in pages so far; a sign of life while a part of many pages is read
         self.last_success = time.monotonic()
-        self._pool = urllib3.PoolManager(
-            num_pools=2,
-            maxsize=settings.connections,
-            block=True,
-            retries=False,
-            # The system's trust store, where an office can put an authority of its own.
-            ssl_context=ssl.create_default_context(),
-            timeout=urllib3.Timeout(connect=settings.connect_timeout, read=settings.silence_timeout),
+        self._events = events
+        self._lock = threading.Lock()
+        self._waiting: dict[int, tuple[str, datetime]] = {}
+        self._asking = 0  # requests under way
+        self._deadlines = Deadlines()
+        self._pool = watched(
+            urllib3.PoolManager(
+                maxsize=settings.connections,
+                block=True,
+                retries=False,
+                # The system's trust store, where an office can put an authority of its own.
+                ssl_context=ssl.create_default_context(),
+                timeout=urllib3.Timeout(connect=settings.connect_timeout, read=settings.silence_timeout),
+            )
         )
 
     def log(self, message: str, level: str = "info") -> None:
@@ -105,57 +119,68 @@ class Session:
 
     @property
     def waiting(self) -> dict[str, str] | None:
-        """Why and until when the job waits, if every thread that talks to the gateway does."""
-        waits = list(self._waiting.values())
-        if len(waits) < min(self.settings.connections, max(1, self.busy)):
-            return None
+        """Why and until when the job waits, if some thread does and none is asking."""
+        with self._lock:
+            waits = list(self._waiting.values())
+            if not waits or self._asking:
+                return None
         reason, until = min(waits, key=lambda wait: wait[1])
         return {"reason": reason, "until": until.isoformat(timespec="seconds")}
-
-    busy = 1  # threads that fetch now; the job keeps it current
 
     def post_json(self, url: str, body: Any, headers: Mapping[str, str]) -> Answer:
         """One POST, sent once. Raises Transient for what may heal, FetchError for what will not.
 
         Answers of 401 and 400–499 are returned: what they mean is the fetcher's to say.
         """
-        self.limiter.wait()
-        deadline = time.monotonic() + self.settings.request_timeout
-        host = urlsplit(url).netloc
         try:
-            response = self._pool.request(
-                "POST",
-                url,
-                body=orjson.dumps(body),
-                headers={
-                    "Content-Type": "application/json",
-                    "Accept": "application/json",
-                    "Accept-Encoding": "gzip, deflate",
-                    "User-Agent": "hamgam",
-                    **headers,
-                },
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
+            host = urlsplit(url).netloc
+            data = orjson.dumps(body)
+        except (ValueError, TypeError) as error:  # without the value itself: it may be a secret
+            what = "The gateway's address" if isinstance(error, ValueError) else "A value of the settings"
+            raise errors.ConfigError(f"{what} cannot be sent.", setting="base_url") from None
+        self._take_turn()
+        allowed = self.settings.request_timeout
+        with self._under_way(), self._deadlines.over(time.monotonic() + allowed) as watch:
             try:
-                answer = Answer(
-                    response.status,
-                    {key.lower(): value for key, value in response.headers.items()},
-                    _read(response, deadline, self.settings.request_timeout),
+                answer = self._exchange(url, data, headers)
+            except (wire.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+                if not watch.passed:
+                    raise _mapped(error, host, self.settings) from error
+            if watch.passed:  # also where a connection that was cut looks like a body that ended
+                raise errors.TimedOut(
+                    f"The answer of {host} was not complete within {allowed:.0f} s.",
+                    deadline="request",
+                    seconds=allowed,
+                    host=host,
                 )
-            except BaseException:
-                response.close()
-                raise
-            response.release_conn()
-        except wire.HTTPError as error:
-            raise _mapped(error, host, self.settings) from error
-        except (OSError, ValueError) as error:  # ValueError: header lines that http.client cannot parse
-            raise errors.ConnectError(
-                f"The connection to {host} broke.", host=host, reason="broken"
-            ) from error
         _refuse_failures(answer, host)
         return answer
+
+    def _exchange(self, url: str, data: bytes, headers: Mapping[str, str]) -> Answer:
+        response = self._pool.request(
+            "POST",
+            url,
+            body=data,
+            headers={
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": "hamgam",
+                **headers,
+            },
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        try:
+            found = {key.lower(): value for key, value in response.headers.items()}
+            return Answer(response.status, found, _read(response))
+        except BaseException:
+            response.close()
+            raise
+        finally:
+            # Also a connection that is closed now: the pool waits for as many to come back as it gave.
+            response.release_conn()
 
     def patiently(self, call: Callable[[], T], what: str) -> T:
         """Repeat a call while what fails may heal, within the part's budget: full jitter from 1 to 60 s.
@@ -174,7 +199,7 @@ class Session:
                     raise
                 ceiling = min(60.0, 2.0 ** min(tries - 1, 6))
                 seconds = random.uniform(0, ceiling)
-                if error.retry_after is not None:
+                if error.retry_after:
                     seconds = min(error.retry_after, MAX_RETRY_AFTER)
                     self.limiter.pause(seconds)
                 else:
@@ -190,60 +215,96 @@ class Session:
         return read_whole(ask, page_size, self._saw_page)
 
     def _saw_page(self, rows: int) -> int:
-        self.largest_page = max(self.largest_page, rows)
-        return self.largest_page
+        with self._lock:
+            self.received += rows
+            self.largest_page = max(self.largest_page, rows)
+            return self.largest_page
+
+    def _take_turn(self) -> None:
+        """Wait for this request's turn. Raises Stopped."""
+        delay, paused = self.limiter.turn()
+        if paused:
+            self._sleep(delay, "rate_limited")
+        elif delay > 0 and self.stop.wait(delay):
+            raise Stopped
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        with self._lock:
+            self._asking += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._asking -= 1
 
     def _sleep(self, seconds: float, reason: str) -> None:
         me = threading.get_ident()
-        self._waiting[me] = (reason, datetime.now(UTC) + timedelta(seconds=seconds))
+        with self._lock:
+            self._waiting[me] = (reason, datetime.now(UTC) + timedelta(seconds=seconds))
         try:
             if self.stop.wait(seconds):
                 raise Stopped
         finally:
-            self._waiting.pop(me, None)
+            with self._lock:
+                self._waiting.pop(me, None)
 
 
-def _read(response: urllib3.BaseHTTPResponse, deadline: float, allowed: float) -> bytes:
-    """The decoded body, or an error: at the deadline, over the cap, or shorter than announced."""
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in ("gzip", "x-gzip", "deflate"):
-        unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-    elif encoding in ("identity", ""):
-        unpack = None
-    else:
+def _read(response: urllib3.BaseHTTPResponse) -> bytes:
+    """The decoded body, or an error: over the cap, packed like a bomb, damaged, or shorter than announced."""
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
         raise errors.NotJson(
-            f"The gateway packs its answers in an unknown way ({encoding[:20]}).", reason="encoding"
+            f"The gateway packs its answers in an unknown way ({encoding[:20]!r}).", reason="encoding"
         )
+    unpacker = _Unpacker() if encoding not in ("", "identity") else None
     pieces: list[bytes] = []
-    size = 0
-    while True:
-        # read1: at most one read of the socket, so that a drip of single bytes cannot outrun the deadline.
-        piece = response.read1(CHUNK)
-        if time.monotonic() > deadline:
-            raise errors.TimedOut(
-                f"The answer was not complete within {allowed:.0f} s.", deadline="request", seconds=allowed
-            )
-        if not piece:
-            break
-        if unpack is not None:
-            try:
-                piece = unpack.decompress(piece, MAX_BODY - size + 1)
-            except zlib.error as error:
-                raise errors.Truncated("The compressed answer is damaged.", reason="gzip") from error
-        size += len(piece)
-        if size > MAX_BODY:
-            raise errors.TooLarge(f"The answer is larger than {MAX_BODY >> 20} MB.", megabytes=MAX_BODY >> 20)
-        pieces.append(piece)
-    if unpack is not None and not unpack.eof and size:
+    size = came = 0
+    while piece := response.read1(CHUNK):
+        came += len(piece)
+        for plain in (piece,) if unpacker is None else unpacker.pieces(piece):
+            size += len(plain)
+            if max(size, came) > MAX_BODY or (size > BOMB_FROM and size > BOMB_RATIO * came):
+                megabytes = MAX_BODY >> 20
+                raise errors.TooLarge(f"The answer is larger than {megabytes} MB.", megabytes=megabytes)
+            pieces.append(plain)
+    if unpacker is not None and came and not unpacker.complete:
         raise errors.Truncated("The compressed answer ends too early.", reason="gzip")
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _mapped(error: wire.HTTPError, host: str, settings: HttpSettings) -> errors.FetchError:
+class _Unpacker:
+    """Unpacks gzip, also in several members, and zlib's deflate, a megabyte at a time."""
+
+    def __init__(self) -> None:
+        self._one = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last member has ended."""
+        return self._one.eof
+
+    def pieces(self, packed: bytes) -> Iterator[bytes]:
+        """What these bytes unpack to."""
+        while True:
+            if self._one.eof:
+                if not packed:
+                    return
+                self._one = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+            try:
+                plain = self._one.decompress(packed, UNPACKED_STEP)
+            except zlib.error as error:
+                raise errors.Truncated("The compressed answer is damaged.", reason="gzip") from error
+            packed = self._one.unconsumed_tail or self._one.unused_data
+            if plain:
+                yield plain
+            if not packed and len(plain) < UNPACKED_STEP:
+                return
+
+
+def _mapped(error: Exception, host: str, settings: HttpSettings) -> errors.FetchError:
     """The wire's errors in our words."""
-    if isinstance(error, wire.MaxRetryError) and isinstance(error.reason, wire.HTTPError):
-        error = error.reason
-    # First the two that urllib3 counts among the time-outs.
+    # These two are timeouts in the wire's own tree.
     if isinstance(error, wire.NameResolutionError):
         return errors.ConnectError(f"The name {host} cannot be resolved.", host=host, reason="dns")
     if isinstance(error, wire.NewConnectionError):
@@ -259,12 +320,16 @@ def _mapped(error: wire.HTTPError, host: str, settings: HttpSettings) -> errors.
             f"{host} was silent for {seconds:.0f} s.", deadline="silence", seconds=seconds, host=host
         )
     if isinstance(error, wire.SSLError):
-        return errors.ConnectError(f"The certificate of {host} cannot be trusted.", host=host, reason="tls")
-    if isinstance(error, wire.IncompleteRead | wire.InvalidChunkLength):
-        return errors.Truncated(f"The answer of {host} ended too early.", host=host, reason="short")
+        if any(isinstance(reason, ssl.SSLCertVerificationError) for reason in (*error.args, error.__cause__)):
+            return errors.Untrusted(f"The certificate of {host} cannot be trusted.", host=host, reason="tls")
+        return errors.ConnectError(f"No safe connection to {host} came about.", host=host, reason="tls")
     if isinstance(error, wire.LocationValueError):
         return errors.ConfigError("The gateway's address is not a web address.", setting="base_url")
-    if isinstance(error, wire.ProtocolError) and "ncomplete" in str(error):
+    # InvalidChunkLength is an IncompleteRead of http.client, which the wire wraps into a ProtocolError.
+    if isinstance(error, wire.DecodeError | http.client.IncompleteRead) or (
+        isinstance(error, wire.ProtocolError)
+        and any(isinstance(reason, http.client.IncompleteRead) for reason in error.args)
+    ):
         return errors.Truncated(f"The answer of {host} ended too early.", host=host, reason="short")
     return errors.ConnectError(f"The connection to {host} broke.", host=host, reason="broken")
 
@@ -289,17 +354,16 @@ def _refuse_failures(answer: Answer, host: str) -> None:
 def retry_after(value: str | None, now: datetime) -> float | None:
     """Seconds to wait, from a Retry-After header: a count or an HTTP date (RFC 9110, 10.2.3).
 
-    None where there is none, or one that makes no sense (negative, garbage).
+    None where there is none, or one that helps nobody (zero, past, negative, garbage): then we back off by ourselves.
     """
-    if value is None:
-        return None
-    value = value.strip()
+    value = (value or "").strip()
     if value.isascii() and value.isdigit():
-        return float(value)
+        return float(value) or None
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+    seconds = (moment - now).total_seconds()
+    return seconds if seconds > 0 else None

@@ -272,7 +272,6 @@ class Job:
         brought: queue.Queue[Fetched] = queue.Queue(maxsize=WAITING_BODIES)
         session = self._fetcher.session
         count = min(session.settings.connections, len(parts))
-        session.busy = count
         for part in parts:
             todo.put(part)
         for _ in range(count):

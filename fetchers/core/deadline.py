@@ -1,0 +1,149 @@
+"""Cutting a request's connection when its time is up, wherever it stands.
+
+A timeout on the socket starts anew with every byte that drips in, and there is no place between the handshake and
+the last trailer where a peer could not drip: so one thread per session looks at the clock and shuts the connection.
+Only a name that never resolves is beyond it; the parent's clock ends that.
+"""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+_here = threading.local()  # .watch: over the request that this thread makes now
+
+
+class Watch:
+    """One request under the clock."""
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self._lock = threading.Lock()
+        self._line: socket.socket | None = None
+        self._over = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether the deadline is behind us."""
+        return time.monotonic() >= self.until
+
+    def hold(self, line: socket.socket) -> None:
+        """This is the request's connection. A duplicate of it is kept: TLS wraps the original into another."""
+        with self._lock:
+            self._drop()
+            self._line = socket.socket(fileno=os.dup(line.fileno()))
+            if self._over:
+                self._shut()
+
+    def cut(self) -> None:
+        """Shut the connection, so that whoever reads from it wakes up."""
+        with self._lock:
+            self._over = True
+            self._shut()
+
+    def release(self) -> None:
+        """The request is over."""
+        with self._lock:
+            self._drop()
+
+    def _shut(self) -> None:
+        if self._line is not None:
+            try:
+                self._line.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # the other side has closed it already
+
+    def _drop(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+
+class Deadlines:
+    """Watches the requests of one session, on a thread that starts with the first of them."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._watches: set[Watch] = set()
+        self._wakes_at = float("inf")
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def over(self, until: float) -> Iterator[Watch]:
+        """Watch the request that this thread makes inside the block. `until`: by the monotonic clock."""
+        watch = Watch(until)
+        with self._changed:
+            self._watches.add(watch)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._keep, name="deadlines", daemon=True)
+                self._thread.start()
+            elif until < self._wakes_at:
+                self._changed.notify()
+        _here.watch = watch
+        try:
+            yield watch
+        finally:
+            _here.watch = None
+            with self._changed:
+                self._watches.discard(watch)
+            watch.release()
+
+    def _keep(self) -> None:
+        with self._changed:
+            while True:
+                for watch in [one for one in self._watches if one.passed]:
+                    self._watches.discard(watch)
+                    watch.cut()
+                self._wakes_at = min((one.until for one in self._watches), default=float("inf"))
+                rest = self._wakes_at - time.monotonic()
+                self._changed.wait(None if rest == float("inf") else max(0.0, rest))
+
+
+def _show(line: socket.socket) -> None:
+    watch: Watch | None = getattr(_here, "watch", None)
+    if watch is not None:
+        watch.hold(line)
+
+
+class _Plain(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        line = super()._new_conn()
+        _show(line)
+        return line
+
+    def request(self, *arguments: Any, **named: Any) -> None:
+        if self.sock is not None:  # kept from an earlier request
+            _show(self.sock)
+        super().request(*arguments, **named)
+
+
+class _Tls(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        line = super()._new_conn()
+        _show(line)  # before the handshake, which can drip too
+        return line
+
+    def request(self, *arguments: Any, **named: Any) -> None:
+        if self.sock is not None:
+            _show(self.sock)
+        super().request(*arguments, **named)
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _Tls
+
+
+def watched(pool: urllib3.PoolManager) -> urllib3.PoolManager:
+    """The same pool; its connections show themselves to the watch of the thread that uses them."""
+    pool.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+    return pool
