@@ -1,6 +1,7 @@
 """What `up` says to the person in front of it, once the panel answers."""
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +37,7 @@ def wait_until_healthy(config: Config, alive: Callable[[], bool]) -> bool:
 
 def welcome(config: Config, seeded: Seeded, logs: Path | None = None) -> str:
     """Address, login, how to stop; and what kind of house this is."""
-    command = "python -m panel --demo" if config.demo else "python -m panel"
+    command = f"{_python()} -m panel" + (" --demo" if config.demo else "")
     lines = ["", f"  Hamgam is ready:  {address(config)}", ""]
     if seeded.made_password is not None:
         lines += [
@@ -64,3 +65,10 @@ def welcome(config: Config, seeded: Seeded, logs: Path | None = None) -> str:
     lines += [f"  {problem}" for problem in seeded.campus_problems]
     lines += ["", "  Ctrl-C stops it." + (f" Logs: {logs}" if logs else ""), ""]
     return "\n".join(lines)
+
+
+def _python() -> str:
+    """How to call this interpreter from the folder where `up` was started."""
+    here = Path.cwd()
+    path = Path(sys.executable)
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
