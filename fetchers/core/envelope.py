@@ -18,6 +18,7 @@ _array = msgspec.json.Decoder(list[msgspec.Raw])
 # UTF-8 of U+FFFD, and of Arabic letters that were read as Latin-1 and encoded again.
 _REPLACEMENT = b"\xef\xbf\xbd"
 _MOJIBAKE = (b"\xc3\x98\xc2", b"\xc3\x99\xc2", b"\xc3\x9b\xc2")
+_LEGACY = ("windows-1256", "iso-8859-6")  # the encodings of Arabic letters before UTF-8
 _PERSIAN = frozenset("ابپتثجچحخدذرزژسشصضطظعغفقکگلمنوهیيك")
 
 
@@ -45,7 +46,11 @@ def read(body: bytes, headers: Mapping[str, str]) -> dict[str, msgspec.Raw]:
             raise errors.Envelope("The gateway sent a bare list.", reason="list") from error
         if "truncated" in str(error):
             raise errors.Truncated("The answer ends in the middle.", reason="json") from error
+        if isinstance(error, msgspec.ValidationError):
+            raise errors.Envelope("The gateway sent JSON that is no object.", reason="not an object") from error
         raise errors.NotJson("The answer is not JSON.", reason="json") from error
+    except RecursionError as error:
+        raise errors.NotJson("The answer is nested too deep.", reason="json") from error
     except UnicodeDecodeError as error:
         raise errors.NotJson("The answer's text cannot be read.", reason="charset") from error
     return {key.lower(): value for key, value in found.items()}
@@ -57,9 +62,9 @@ def records(raw: msgspec.Raw | None, whose: str) -> list[msgspec.Raw]:
     if text[:1] == b"[":
         try:
             return _array.decode(text)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise errors.NotJson("The list of records is broken.", reason="json") from error
-    if text[:1] == b"{" and text != b"{}":
+    if text[:1] == b"{" and text[1:].strip() != b"}":
         return [msgspec.Raw(text)]
     shape = {b"": "missing", b"n": "null", b'"': "text", b"{": "empty object"}.get(text[:1], "not a list")
     raise errors.Envelope(f"{whose} sent no list of records (data is {shape}).", reason=shape)
@@ -69,9 +74,11 @@ def whole_number(raw: msgspec.Raw | None) -> int | None:
     """A total that the gateway names, as a non-negative number or digits in quotes; None for anything else."""
     if raw is None:
         return None
+    if len(raw_bytes := bytes(raw)) > 20:  # no number of rows
+        return None
     try:
-        value: Any = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
+        value: Any = msgspec.json.decode(raw_bytes)
+    except (msgspec.DecodeError, ValueError):
         return None
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
@@ -115,12 +122,11 @@ def _legacy(body: bytes, headers: Mapping[str, str]) -> bytes:
         key, _, value = part.partition("=")
         if key.strip().lower() == "charset":
             declared = value.strip(" \"'").lower()
-    for encoding in dict.fromkeys((declared, "windows-1256")):
-        if encoding in ("", "utf-8", "utf8"):
-            continue
+    first = declared if declared in _LEGACY else "windows-1256"
+    for encoding in dict.fromkeys((first, "windows-1256")):
         try:
             text = body.decode(encoding)
-        except (LookupError, UnicodeDecodeError):
+        except UnicodeDecodeError:
             continue
         letters = [letter for letter in text if ord(letter) > 127]
         if letters and sum(letter in _PERSIAN for letter in letters) >= 0.8 * len(letters):
