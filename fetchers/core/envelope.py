@@ -47,7 +47,9 @@ def read(body: bytes, headers: Mapping[str, str]) -> dict[str, msgspec.Raw]:
         if "truncated" in str(error):
             raise errors.Truncated("The answer ends in the middle.", reason="json") from error
         if isinstance(error, msgspec.ValidationError):
-            raise errors.Envelope("The gateway sent JSON that is no object.", reason="not an object") from error
+            raise errors.Envelope(
+                "The gateway sent JSON that is no object.", reason="not an object"
+            ) from error
         raise errors.NotJson("The answer is not JSON.", reason="json") from error
     except RecursionError as error:
         raise errors.NotJson("The answer is nested too deep.", reason="json") from error
