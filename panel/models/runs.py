@@ -36,7 +36,10 @@ class SyncRun(Base):
     uuid: Mapped[str] = mapped_column(String(36), unique=True)  # the ledger in the destination knows this one
     sync_id: Mapped[int] = mapped_column(ForeignKey("data_syncs.id", ondelete="CASCADE"))
     status: Mapped[str] = mapped_column(String(16), default="pending")
-    mode: Mapped[str] = mapped_column(String(16), default="incremental")  # incremental, full
+    mode: Mapped[str] = mapped_column(String(16), default="incremental")  # incremental, full, approve, undo
+    about_run_id: Mapped[int | None] = mapped_column(  # the held run that is approved; the run that is undone
+        ForeignKey("sync_runs.id", ondelete="SET NULL")
+    )
     dry_run: Mapped[bool] = mapped_column(default=False)
     partitions_wanted: Mapped[list[dict[str, str]] | None] = mapped_column(JSON)  # null: all
     triggered_by: Mapped[str] = mapped_column(String(16))  # panel, api, cli, schedule
@@ -58,6 +61,11 @@ class SyncRun(Base):
     child_pid: Mapped[int | None] = mapped_column(Integer)
     child_started: Mapped[int | None] = mapped_column(Integer)  # /proc/<pid>/stat field 22, against pid reuse
     child_boot_id: Mapped[str | None] = mapped_column(String(64))
+
+    # What became of a hold: approved, rejected, superseded (by a newer run), lapsed. Null while it waits.
+    decision: Mapped[str | None] = mapped_column(String(16))
+    decided_by: Mapped[str | None] = mapped_column(String(150))
+    decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     error_code: Mapped[str | None] = mapped_column(String(32))
     error_message: Mapped[str | None] = mapped_column(String(500))  # English; pages render code + params
