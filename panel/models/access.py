@@ -78,4 +78,6 @@ class AuditEntry(Base):
     address: Mapped[str | None] = mapped_column(String(64))
     action: Mapped[str] = mapped_column(String(64))  # login, login_failed, run_requested, settings_changed …
     subject: Mapped[str | None] = mapped_column(String(150))
-    details: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # never a secret: names of settings, not values
+    details: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON
+    )  # never a secret: names of settings, not values

@@ -3,7 +3,17 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, CheckConstraint, Float, ForeignKey, Index, Integer, String, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from panel.models.base import Base, UtcDateTime
@@ -17,8 +27,10 @@ STATUSES = ACTIVE + TERMINAL
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds").replace(
-        "+00:00", "Z"
+    return (
+        None
+        if moment is None
+        else moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     )
 
 
@@ -50,7 +62,9 @@ class SyncRun(Base):
     not_before: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # first attempt
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    duration_seconds: Mapped[float | None] = mapped_column(Float)  # by a monotonic clock where one process saw it
+    duration_seconds: Mapped[float | None] = mapped_column(
+        Float
+    )  # by a monotonic clock where one process saw it
     stop_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     stop_reason: Mapped[str | None] = mapped_column(String(32))  # cancel, or a deadline's E_… code
     stop_requested_by: Mapped[str | None] = mapped_column(String(150))
@@ -162,7 +176,9 @@ class RunPartition(Base):
     __tablename__ = "run_partitions"
 
     run_id: Mapped[int] = mapped_column(ForeignKey("sync_runs.id", ondelete="CASCADE"), primary_key=True)
-    part: Mapped[str] = mapped_column(String(120), primary_key=True)  # "campus=1110,term=4051"; "" for one whole
+    part: Mapped[str] = mapped_column(
+        String(120), primary_key=True
+    )  # "campus=1110,term=4051"; "" for one whole
     position: Mapped[int] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(String(16), default="planned")
     counts: Mapped[dict[str, int] | None] = mapped_column(JSON)

@@ -45,7 +45,9 @@ class DataSync(Base):
     guard_part_percent: Mapped[float] = mapped_column(Float, default=30.0)
     guard_total_rows: Mapped[int] = mapped_column(Integer, default=50)
     guard_total_percent: Mapped[float] = mapped_column(Float, default=10.0)
-    hold_days: Mapped[int] = mapped_column(Integer, default=7, server_default="7")  # then the old data are kept
+    hold_days: Mapped[int] = mapped_column(
+        Integer, default=7, server_default="7"
+    )  # then the old data are kept
 
     # The current status row: written by panel/runs.py alone, in the statement's own transaction.
     status: Mapped[str | None] = mapped_column(String(16))
