@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import msgspec
 
 from fetchers.core.envelope import Page
-from fetchers.core.errors import PagingError
+from fetchers.core.errors import PagingError, TooLarge
 
 MAX_PAGES = 5000
+MAX_PART_BYTES = 512 * 1024 * 1024  # a part is in memory whole until it is compared
 READINGS = 4  # of one part, until two agree
 EMPTY_ANSWERS = 3  # in a row, before "there is nothing" is believed
 
@@ -29,7 +30,7 @@ class Reading:
     records: list[msgspec.Raw]
     total: int | None
     seams: bool  # a record stands on two pages: the pages moved, or it is there twice
-    stuck: bool  # a page came again: the page number is ignored
+    stuck: bool  # a page brought nothing new: the page number is ignored
 
     @property
     def short(self) -> bool:
@@ -78,29 +79,36 @@ def read_whole(ask: Ask, page_size: int, largest_page: Callable[[int], int]) -> 
 
 def _read(ask: Ask, size: int, largest_page: Callable[[int], int]) -> Reading:
     records: list[msgspec.Raw] = []
-    pages: set[int] = set()
-    earlier: set[int] = set()
+    met: set[bytes] = set()
     totals: set[int] = set()
     seams = False
-    number = 0
+    number = came = longest_here = 0
+    longest = largest_page(0)
     while number < MAX_PAGES:
         number += 1
-        page = _ask_until_sure(ask, number, size, complete=totals == {len(records)})
+        # What one page announces, as long as any we know, may be itself alone.
+        counted = totals == {len(records)} and (number > 2 or longest_here < min(longest, size))
+        page = _ask_until_sure(ask, number, size, complete=counted)
         if page.total is not None and (page.records or number == 1):
             totals.add(page.total)  # behind the last row, a gateway in trouble likes to say 0
         if not page.records:
             break
-        # Python's own hash will do where a false alarm, once in billions of parts, costs another reading.
-        marks = [hash(bytes(record)) for record in page.records]
-        mark = hash(tuple(marks))
-        if mark in pages:
-            return Reading(records, _agreed(totals), seams, stuck=True)
-        pages.add(mark)
-        longest = largest_page(len(page.records))
+        came += sum(memoryview(record).nbytes for record in page.records)
+        if came > MAX_PART_BYTES:
+            megabytes = MAX_PART_BYTES >> 20
+            raise TooLarge(f"The part is larger than {megabytes} MB.", megabytes=megabytes)
+        length = len(page.records)
+        longest = largest_page(length)
+        last = _is_last(page, len(records) + length, size, longest)
+        if number > 1 or not last:  # a part of one page has no seams to look for
+            found = {hashlib.blake2b(record, digest_size=16).digest() for record in page.records}
+            again = found & met
+            if len(again) == len(found) and length >= longest_here:
+                return Reading(records, _agreed(totals), seams, stuck=True)
+            seams = seams or bool(again)
+            met |= found
+        longest_here = max(longest_here, length)
         records.extend(page.records)
-        last = _is_last(page, len(records), size, longest)
-        seams = seams or not earlier.isdisjoint(marks)
-        earlier.update(marks)
         if last:
             break
     else:
@@ -117,14 +125,13 @@ def _is_last(page: Page, so_far: int, asked: int, longest: int) -> bool:
     """Whether no page can follow.
 
     A short page is the last one only if this gateway is known to give longer ones: otherwise its length may be a
-    silent cap. Round lengths are how caps look, so they are never believed.
+    silent cap. Round lengths are how caps look, so they are never believed. Nor is an announced total, where it is
+    reached by a page as long as any so far: it may be the rows of the page, or of the pages so far.
     """
     length = len(page.records)
-    if length % 50 == 0:
+    if length % 50 == 0 or length >= min(longest, asked):
         return False
-    if page.total is not None and so_far <= page.total:
-        return so_far == page.total and length < asked
-    return length < min(longest, asked)
+    return page.total is None or so_far >= page.total
 
 
 def _ask_until_sure(ask: Ask, number: int, size: int, *, complete: bool) -> Page:
