@@ -7,18 +7,11 @@ Only here are a source's errors caught in general: one part's trouble is written
 
 import hashlib
 import json
-import queue
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import apsw
-import msgspec
 from pydantic import ValidationError
 
 from fetchers.core import columns, ledger, sql
@@ -26,63 +19,23 @@ from fetchers.core.compare import Comparer, Delta, part_name
 from fetchers.core.errors import AuthError, ConfigError, Fenced, FetchError, Partial, Shrunk, StorageError
 from fetchers.core.events import Events
 from fetchers.core.fetcher import Fetcher, HttpSettings, Partition, Stream
+from fetchers.core.fetching import Fetched, FetcherBroken, Part, Threads
 from fetchers.core.guard import Limits, Loss, judge
-from fetchers.core.http import Session, Stopped
+from fetchers.core.http import Session
 from fetchers.core.ledger import Counts
 from fetchers.core.publish import Publisher, begin_immediate
 from fetchers.core.registry import load
 from fetchers.core.spec import Spec
 from fetchers.core.staging import Staging
+from fetchers.core.tally import Tally
 
-WAITING_BODIES = 4
 NAMED_PARTS = 20
-
-
-class FetcherBroken(FetchError):
-    """The fetcher's file cannot be imported, or is not there."""
-
-    code = "E_FETCHER"
 
 
 class NothingPlanned(FetchError):
     """The plan has no part: a sync that asks for nothing is no success."""
 
     code = "E_PLAN"
-
-
-@dataclass
-class Part:
-    """One planned part of one stream."""
-
-    stream: Stream
-    partition: Partition
-    label: str
-
-
-@dataclass
-class Fetched:
-    """What a thread brought back: the records of a whole part, or why not."""
-
-    part: Part
-    records: list[msgspec.Raw]
-    error: FetchError | None
-    seconds: float
-
-
-@dataclass
-class Tally:
-    """The job's running figures."""
-
-    counts: Counts = field(default_factory=Counts)
-    planned: int = 0
-    done: int = 0
-    failed: int = 0
-    held: int = 0
-    staged: int = 0  # records read and compared; only grows
-
-    def partitions(self) -> dict[str, int]:
-        """The parts' figures by name."""
-        return {"planned": self.planned, "done": self.done, "failed": self.failed, "held": self.held}
 
 
 def open_fetcher(spec: Spec, events: Events) -> Fetcher:
@@ -118,10 +71,9 @@ class Job:
     def __init__(self, spec: Spec, events: Events) -> None:
         self._spec = spec
         self._events = events
-        self._tally = Tally()
+        self._tally = Tally(events)
         self._failures: list[tuple[Part, FetchError]] = []
         self._staging = Staging(Path(spec.staging or "."), spec.source, spec.run)
-        self._writing_wait = False
         self._added_persons: set[Any] = set()
 
     def run(self) -> int:
@@ -201,7 +153,7 @@ class Job:
         found: dict[tuple[str, str], tuple[str, Counts]] = {}
         if not spec.dry_run:
             if ledger.plan_of(self._db, spec.run) is None:
-                with begin_immediate(self._db, self._destination_busy):
+                with begin_immediate(self._db, self._tally.waiting_for_destination):
                     ledger.check_fence(self._db, spec.epoch)
                     ledger.enter(self._db, run=spec.run, epoch=spec.epoch, kind="opening", outcome=plan)
             same = [run for run in (spec.run, *spec.resume) if ledger.plan_of(self._db, run) == plan]
@@ -214,6 +166,13 @@ class Job:
                 self._tally.done += 1
                 if entry[0] == spec.run:  # an earlier attempt of this very run: its work is this run's
                     self._tally.counts.add(entry[1])
+        self._events.log(
+            f"Attempt {spec.attempt}: {len(parts)} parts to fetch"
+            + (f", {len(done)} of them done before" if done else "")
+            + (", every row compared anew" if spec.mode == "full" else "")
+            + (", nothing will be written" if spec.dry_run else "")
+            + "."
+        )
         self._events.send("plan", parts=[part.label for part in parts], resumed=[part.label for part in done])
         return done
 
@@ -221,7 +180,12 @@ class Job:
         spec = self._spec
         ceiling = getattr(self._fetcher, stream.latest.ceiling)() if stream.latest else None
         return Publisher(
-            self._db, stream, run=spec.run, epoch=spec.epoch, ceiling=ceiling, waiting=self._destination_busy
+            self._db,
+            stream,
+            run=spec.run,
+            epoch=spec.epoch,
+            ceiling=ceiling,
+            waiting=self._tally.waiting_for_destination,
         )
 
     def _comparer(self, stream: Stream) -> Comparer:
@@ -244,7 +208,9 @@ class Job:
         """Fetch and work through every part; what the staged ones would lose, by stream."""
         losses: dict[str, list[Loss]] = {}
         waiting = {part.label: part for part in parts}
-        for fetched in self._fetched(parts):
+        session = self._fetcher.session
+        threads = Threads(self._fetcher, self._spec.source)
+        for fetched in threads.fetch(parts, lambda: self._tally.tell(session)):
             del waiting[fetched.part.label]
             error = fetched.error
             if error is None:
@@ -258,65 +224,22 @@ class Job:
                 self._note_failure(fetched.part, error, fetched.seconds)
                 if self._gateway_is_down(error):
                     break
-            self._tell()
+            self._tally.tell(session)
         if waiting and error is not None:
-            self._fetcher.session.stop.set()
+            session.stop.set()
             self._events.log(f"Nothing works any more; {len(waiting)} parts are not asked for.", "error")
             for part in waiting.values():
                 self._note_failure(part, error, 0.0)
         return losses
-
-    def _fetched(self, parts: list[Part]) -> Iterator[Fetched]:
-        """Parts as the threads bring them. At most four wait here, so that memory stays flat."""
-        todo: queue.SimpleQueue[Part | None] = queue.SimpleQueue()
-        brought: queue.Queue[Fetched] = queue.Queue(maxsize=WAITING_BODIES)
-        session = self._fetcher.session
-        count = min(session.settings.connections, len(parts))
-        for part in parts:
-            todo.put(part)
-        for _ in range(count):
-            todo.put(None)
-            threading.Thread(target=self._fetch_until_none, args=(todo, brought), daemon=True).start()
-        for _ in parts:
-            while True:
-                try:
-                    fetched = brought.get(timeout=0.5)
-                    break
-                except queue.Empty:
-                    self._tell()
-            yield fetched
-
-    def _fetch_until_none(
-        self, todo: "queue.SimpleQueue[Part | None]", brought: "queue.Queue[Fetched]"
-    ) -> None:
-        while (part := todo.get()) is not None:
-            started = time.monotonic()
-            records: list[msgspec.Raw] = []
-            failure: FetchError | None = None
-            try:
-                pages = getattr(self._fetcher, part.stream.method)(**part.partition)
-                for page in pages:
-                    records.extend(page.records)
-            except FetchError as error:
-                failure = error
-            except Stopped:
-                return
-            except Exception as error:  # noqa: BLE001 - a fetcher's own mistake: its part fails, with a name
-                self._events.log(f"{part.label}: {type(error).__name__} in the fetcher", "error")
-                failure = FetcherBroken(
-                    f"The fetcher failed with {type(error).__name__}.", source=self._spec.source
-                )
-            brought.put(
-                Fetched(part, records if failure is None else [], failure, time.monotonic() - started)
-            )
 
     def _note_failure(self, part: Part, error: FetchError, seconds: float) -> None:
         """One part failed. Raises the error itself where going on would be wrong."""
         if isinstance(error, AuthError | ConfigError):
             raise error
         self._failures.append((part, error))
+        self._events.log(f"{part.label or 'the whole source'}: {error}", "error")
         self._tally.failed += 1
-        self._tell_part(part, "failed", seconds, error=error)
+        self._tally.tell_part(part, "failed", seconds, error=error)
 
     def _gateway_is_down(self, error: FetchError) -> bool:
         """Nothing has worked for as long as we are patient: it is not one part, and asking on would be rude."""
@@ -337,7 +260,7 @@ class Job:
             losses.setdefault(stream.name, []).append(
                 Loss(delta.part, delta.rows_before, delta.rows_after, len(delta.gone))
             )
-            self._tell_part(fetched.part, "staged", fetched.seconds, counts=delta.counts)
+            self._tally.tell_part(fetched.part, "staged", fetched.seconds, counts=delta.counts)
             self._collect_persons(delta)
         else:
             self._publishers[stream.name].publish(delta)
@@ -354,7 +277,7 @@ class Job:
     def _done(self, part: Part, delta: Delta, seconds: float | None) -> None:
         self._tally.counts.add(delta.counts)
         self._tally.done += 1
-        self._tell_part(part, "done", seconds, counts=delta.counts)
+        self._tally.tell_part(part, "done", seconds, counts=delta.counts)
 
     def _settle(self, streams: list[Stream], losses: dict[str, list[Loss]]) -> Shrunk | None:
         """Publish the staged parts, or hold those that would lose too much. The reason, if any are held."""
@@ -375,11 +298,11 @@ class Job:
                 part = Part(stream, delta.partition, label)
                 if delta.part in held:
                     self._tally.held += 1
-                    self._tell_part(part, "held", None, counts=delta.counts, error=shrunk)
+                    self._tally.tell_part(part, "held", None, counts=delta.counts, error=shrunk)
                 else:
                     self._publishers[stream.name].publish(delta)
                     self._done(part, delta, None)
-                self._tell()
+                self._tally.tell(self._fetcher.session)
         return reason
 
     def _with_moves(self, stream: Stream, loss: Loss) -> Loss:
@@ -400,7 +323,7 @@ class Job:
 
     def _close_books(self, streams: list[Stream]) -> None:
         """The closing entry: with it, the run was a success, whatever happens to this process now."""
-        with begin_immediate(self._db, self._destination_busy):
+        with begin_immediate(self._db, self._tally.waiting_for_destination):
             ledger.check_fence(self._db, self._spec.epoch)
             for stream in streams:
                 self._publishers[stream.name].roll_over()
@@ -418,7 +341,7 @@ class Job:
         if self._spec.dry_run:
             return
         for name, comparer in self._comparers.items():
-            with begin_immediate(self._db, self._destination_busy):
+            with begin_immediate(self._db, self._tally.waiting_for_destination):
                 self._db.execute(
                     "INSERT INTO _hamgam_streams (stream, seen_fields) VALUES (?, ?)"
                     " ON CONFLICT (stream) DO UPDATE SET seen_fields = excluded.seen_fields",
@@ -459,54 +382,5 @@ class Job:
         records: dict[str, int] = {}
         if kind != "error" or self._failures:
             records = self._records()
-        fields: dict[str, Any] = {
-            "counts": self._tally.counts.to_dict(),
-            "partitions": self._tally.partitions(),
-            "records": records,
-        }
-        if error is not None:
-            fields["error"] = error.to_dict()
-        self._events.send(kind, **fields)
+        self._tally.tell_end(kind, records, error)
         return {"result": 0, "error": 1, "held": 3}[kind]
-
-    def _tell_part(
-        self,
-        part: Part,
-        state: str,
-        seconds: float | None,
-        *,
-        counts: Counts | None = None,
-        error: FetchError | None = None,
-    ) -> None:
-        """seconds: how long fetching it took; None where that was told before."""
-        self._events.send(
-            "partition",
-            part=part.label,
-            state=state,
-            counts=counts.to_dict() if counts else None,
-            error=error.to_dict() if error else None,
-            seconds=None if seconds is None else round(seconds, 3),
-        )
-
-    def _tell(self, *, force: bool = False) -> None:
-        waiting = self._fetcher.session.waiting
-        if self._writing_wait:
-            until = datetime.now(UTC) + timedelta(milliseconds=sql.BUSY_TIMEOUT_MS)
-            waiting = {"reason": "destination", "until": until.isoformat(timespec="seconds")}
-        self._events.progress(
-            force=force,
-            counts=self._tally.counts.to_dict(),
-            partitions=self._tally.partitions(),
-            staged=self._tally.staged,
-            waiting=waiting,
-        )
-
-    @contextmanager
-    def _destination_busy(self) -> Iterator[None]:
-        """While another process writes the destination, the screen says so."""
-        self._writing_wait = True
-        self._tell(force=True)
-        try:
-            yield
-        finally:
-            self._writing_wait = False
