@@ -94,11 +94,10 @@ class Comparer:
             column for column in stream.primary_key if column not in stream.partition_columns
         )
         columns = stream.columns
-        fields = tuple(stream.fields)
         self._lead = tuple(column for column in stream.partition_columns if column not in stream.fields)
-        # Columns that upstream sends too, but that hold what was asked for: (place among the fields, column).
+        # Columns that upstream sends too, but that hold what was asked for: (place, column).
         self._overridden = [
-            (fields.index(column), column) for column in stream.partition_columns if column in stream.fields
+            (columns.index(column), column) for column in stream.partition_columns if column in stream.fields
         ]
         self._key_places = [columns.index(column) for column in self._own_key]
         where = " AND ".join(f"{sql.name(column)} = ?" for column in stream.partition_columns) or "1"
@@ -159,6 +158,7 @@ class Comparer:
         outcomes = bytearray(len(records))
         keys: list[Key | None] = [None] * len(records)
         parsed: dict[int, Row] = {}
+        self._begin(delta.partition)
         missing_before = Counter(self._clean.missing)
         self._renamed: Counter[str] = Counter()
         tried = without_key = 0
@@ -184,32 +184,37 @@ class Comparer:
         delta.index = ix.Index(self.version, b"".join(hashes), bytes(outcomes), keys)
         if old is not None:
             now = set(hashes)
-            delta.old_hashes = [mark for mark in old.entries() if mark not in now]
+            delta.old_hashes = [mark for mark in old.marks() if mark not in now]
+
+    def _begin(self, partition: Partition) -> None:
+        """What was asked for, ready to be put into each row of this part."""
+        asked_by = self.stream.partition_columns
+        self._asked_lead = tuple(partition[asked_by[column]] for column in self._lead)
+        self._asked_inside = [
+            (place, column, partition[asked_by[column]]) for place, column in self._overridden
+        ]
 
     def _parse(self, delta: Delta, raw: msgspec.Raw, mark: bytes) -> Row | None:
         """One record as a row; None (and a note) if it cannot be kept."""
-        record = _object(raw)
+        text = bytes(raw)
+        record = _object(text)
         if type(record) is dict and (lost := self._lost(tuple(record))):
             self._renamed.update(lost)
         try:
             values, flags = self._clean(record)
         except Reject as reject:
-            text = bytes(raw).decode("utf-8", "replace")[:4000]
-            delta.notes.append(Note(mark, None, reject.field, reject.reason, kept=False, raw=text))
+            shown = text.decode("utf-8", "replace")[:4000]
+            delta.notes.append(Note(mark, None, reject.field, reject.reason, kept=False, raw=shown))
             return None
-        if bytes(raw).count(b'":') != len(record):
-            flags = (*flags, *_double_keys(raw))
-        partition = delta.partition
-        lead = tuple(partition[self.stream.partition_columns[column]] for column in self._lead)
-        row: Row = (*lead, *values)
-        if self._overridden:
-            changed = list(values)
-            for place, column in self._overridden:
-                asked = partition[self.stream.partition_columns[column]]
-                if changed[place] is not None and changed[place] != asked:
-                    flags = (*flags, Flag(column, "differs_from_asked", str(changed[place])))
-                changed[place] = asked
-            row = (*lead, *changed)
+        # A colon for each key at least: as many as keys, and no key is there twice.
+        if text.count(b":") != len(record) and text.count(b'":') != len(record):
+            flags = (*flags, *_double_keys(text))
+        row: Row = (*self._asked_lead, *values)
+        for place, column, asked in self._asked_inside:
+            if row[place] != asked:
+                if row[place] is not None:
+                    flags = (*flags, Flag(column, "differs_from_asked", str(row[place])))
+                row = (*row[:place], asked, *row[place + 1 :])
         if flags:
             key = self.key_of(row)
             delta.notes.extend(
@@ -263,13 +268,17 @@ class Comparer:
         parsed: dict[int, Row],
     ) -> None:
         """Choose among records of one key; wake a duplicate whose other has left."""
+        names = self._hashable_all(keys)
+        there = Counter(names)
+        del there[None]  # of rejected records
+        wanted = {key for key, times in there.items() if times > 1}
+        wanted.update(key for key, outcome in zip(names, outcomes, strict=True) if outcome == DUPLICATE)
         places: dict[Any, list[int]] = {}
-        for place, key in enumerate(keys):
-            if outcomes[place] != REJECTED:
-                places.setdefault(key if not isinstance(key, list) else tuple(key), []).append(place)
+        if wanted:
+            for place, key in enumerate(names):
+                if key in wanted:
+                    places.setdefault(key, []).append(place)
         for same in places.values():
-            if len(same) == 1 and outcomes[same[0]] == KEPT:
-                continue
             for place in same:
                 if place not in parsed:
                     row = self._parse(delta, records[place], hashes[place])
@@ -294,30 +303,38 @@ class Comparer:
         entries: dict[bytes, tuple[int, Key | None]],
         old: ix.Index | None,
     ) -> None:
-        rows = [row for place, row in parsed.items() if outcomes[place] == KEPT]
+        names = self._hashable_all(keys)
+        rows = {names[place]: row for place, row in parsed.items() if outcomes[place] == KEPT}
         delta.all_parsed = not entries
         if old is None or not entries:
             before = {_hashable(self.key_of(row)): row for row in self._part_rows(delta.partition)}
             was: set[Any] = set(before)
             delta.rows_before = len(was)
         else:
-            was = {
-                _hashable(key) for outcome, key in zip(old.outcomes, old.keys, strict=True) if outcome == KEPT
-            }
-            wanted = [key for row in rows if (key := _hashable(self.key_of(row))) in was]
-            before = self._rows(delta.partition, wanted, len(was))
-        for row in rows:
-            key = _hashable(self.key_of(row))
+            was = self._kept_keys(old.keys, old.outcomes)
+            before = self._rows(delta.partition, [key for key in rows if key in was], len(was))
+        for key, row in rows.items():
             stored = before.get(key)
             if stored is None:
                 delta.added.append(row)
             elif stored != row:
                 delta.changed.append((stored, row))
-        now = {_hashable(key) for place, key in enumerate(keys) if outcomes[place] == KEPT}
+        now = self._kept_keys(keys, outcomes)
         delta.gone = [list(key) if isinstance(key, tuple) else key for key in was - now]
         delta.counts.added = len(delta.added)
         delta.counts.changed = len(delta.changed)
         delta.counts.gone = len(delta.gone)
+
+    def _hashable_all(self, keys: list[Key | None]) -> list[Any]:
+        """Keys as a dict takes them; those of one column are so already."""
+        return keys if len(self._key_places) == 1 else [_hashable(key) for key in keys]
+
+    def _kept_keys(self, keys: list[Key | None], outcomes: bytes | bytearray) -> set[Any]:
+        if not any(outcomes):  # all of them were kept
+            return set(self._hashable_all(keys))
+        return {
+            key for key, outcome in zip(self._hashable_all(keys), outcomes, strict=True) if outcome == KEPT
+        }
 
     def _part_rows(self, partition: Partition) -> Iterator[Row]:
         asked = tuple(partition[name] for _, name in self._asked)
@@ -345,13 +362,13 @@ def _row_hash(row: Row) -> bytes:
     return hashlib.blake2b(repr(row).encode("utf-8", "replace"), digest_size=16).digest()
 
 
-def _object(raw: msgspec.Raw) -> Any:
+def _object(text: bytes) -> Any:
     """Parse one record. orjson refuses lone surrogates; those the standard library reads, the cleaner replaces."""
     try:
-        return orjson.loads(memoryview(raw))
+        return orjson.loads(text)
     except orjson.JSONDecodeError:
         try:
-            return json.loads(bytes(raw), parse_constant=_refuse_constant)
+            return json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise NotJson("A record cannot be read.", reason="json") from error
 
@@ -360,10 +377,10 @@ def _refuse_constant(word: str) -> None:
     raise ValueError(f"{word} is not JSON")
 
 
-def _double_keys(raw: msgspec.Raw) -> tuple[Flag, ...]:
+def _double_keys(text: bytes) -> tuple[Flag, ...]:
     """Keys that stand twice in one record with different values (DOMAIN.md part 3, row 16)."""
     try:
-        pairs = json.loads(bytes(raw), object_pairs_hook=list)
+        pairs = json.loads(text, object_pairs_hook=list)
     except (ValueError, RecursionError):
         return ()
     first: dict[str, Any] = {}

@@ -28,8 +28,11 @@ class Index(msgspec.Struct, array_like=True):
 
     def entries(self) -> dict[bytes, tuple[int, Key | None]]:
         """Hash → (outcome, key). Records that are equal to the letter share an entry."""
-        cut = [self.hashes[at : at + HASH_BYTES] for at in range(0, len(self.hashes), HASH_BYTES)]
-        return dict(zip(cut, zip(self.outcomes, self.keys, strict=True), strict=True))
+        return dict(zip(self.marks(), zip(self.outcomes, self.keys, strict=True), strict=True))
+
+    def marks(self) -> list[bytes]:
+        """The hash of each record."""
+        return [self.hashes[at : at + HASH_BYTES] for at in range(0, len(self.hashes), HASH_BYTES)]
 
     def count(self, outcome: int) -> int:
         """How many records had this outcome."""

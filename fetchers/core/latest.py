@@ -6,6 +6,7 @@ names, then the smaller campus code. Gone with the last of a person's rows.
 
 import json
 from collections.abc import Iterable
+from operator import itemgetter
 
 import apsw
 
@@ -28,8 +29,9 @@ class LatestRows:
         columns = stream.columns
         self._ceiling = ceiling
         self._person = columns.index(latest.key)
-        self._newest = columns.index(latest.newest)
-        self._equal = tuple(columns.index(column) for column in latest.prefer_equal)
+        named_in_rank = (latest.key, latest.newest, *latest.prefer_equal)
+        self._pick = itemgetter(*(columns.index(column) for column in named_in_rank))
+        self._ages = _Ages(ceiling)
         table, source = sql.name(latest.table), sql.name(stream.table)
         named, person = sql.names(columns), sql.name(latest.key)
         newest = sql.name(latest.newest)
@@ -57,14 +59,18 @@ class LatestRows:
         An added row can only win against the row that stands; a changed or vanished one may have been the
         winner, so the best is looked up anew.
         """
+        # A rank is smaller for a newer row; the same order as the SQL's ORDER BY.
+        ages, pick = self._ages, self._pick
         standing = {
-            row[0]: self._rank(str(row[1]), row[2], row[3])
-            for row in self._db.execute(self._current, (json.dumps(self.persons(added)),))
+            person: (ages[newest], first != second, first)
+            for person, newest, first, second in self._db.execute(
+                self._current, (json.dumps(self.persons(added)),)
+            )
         }
         winners: dict[Person, Row] = {}
         for row in added:
-            person = row[self._person]
-            rank = self._rank(row[self._newest], row[self._equal[0]], row[self._equal[1]])
+            person, newest, first, second = pick(row)
+            rank = (ages[newest], first != second, first)
             there = standing.get(person)
             if there is None or rank < there:
                 standing[person] = rank
@@ -102,7 +108,15 @@ class LatestRows:
             (stream, ceiling),
         )
 
-    def _rank(self, newest: str, first: object, second: object) -> tuple[object, ...]:
-        """Smaller is newer; the same order as the SQL's ORDER BY."""
+
+class _Ages(dict[str, tuple[bool, tuple[int, ...]]]):
+    """How old a value of the newest column is, worked out once for each: smaller is newer."""
+
+    def __init__(self, ceiling: str | None) -> None:
+        super().__init__()
+        self._ceiling = ceiling
+
+    def __missing__(self, newest: str) -> tuple[bool, tuple[int, ...]]:
         late = self._ceiling is not None and newest > self._ceiling
-        return (late, tuple(-ord(sign) for sign in newest), first != second, first)
+        self[newest] = age = (late, tuple(-ord(sign) for sign in newest))
+        return age
