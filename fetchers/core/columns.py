@@ -25,13 +25,13 @@ CREATE TABLE IF NOT EXISTS _hamgam_changes (
     stream TEXT NOT NULL,
     part TEXT NOT NULL,
     key TEXT,                   -- primary key within the part; null for a part's first load
-    kind TEXT NOT NULL,         -- added, changed, gone, loaded
+    kind TEXT NOT NULL,         -- added, changed, gone, loaded; left: a row that an undo did not touch
     before TEXT,                -- JSON: a changed row's differing fields, a gone row whole
     after TEXT,                 -- JSON: a changed row's differing fields; {"rows": n} of a first load
+    folded TEXT,                -- what the diary's search looks into
+    mark BLOB,                  -- of an added row: a hash of it, to tell whether it was touched since
     at TEXT NOT NULL
 );
-CREATE INDEX IF NOT EXISTS _hamgam_changes_run ON _hamgam_changes (run);
-CREATE INDEX IF NOT EXISTS _hamgam_changes_key ON _hamgam_changes (stream, key);
 CREATE TABLE IF NOT EXISTS _hamgam_rejected (
     id INTEGER PRIMARY KEY,
     run TEXT NOT NULL,
@@ -59,6 +59,13 @@ CREATE TABLE IF NOT EXISTS _hamgam_streams (
 );
 """
 
+DIARY_INDEXES = """
+DROP INDEX IF EXISTS _hamgam_changes_run;  -- of the first version; the next one answers its questions too
+CREATE INDEX IF NOT EXISTS _hamgam_changes_run_part ON _hamgam_changes (run, stream, part);
+CREATE INDEX IF NOT EXISTS _hamgam_changes_key ON _hamgam_changes (stream, key);
+CREATE INDEX IF NOT EXISTS _hamgam_changes_part ON _hamgam_changes (stream, part);
+"""
+
 
 def prepare(db: apsw.Connection, streams: list[Stream]) -> None:
     """Make what is missing, in one transaction. Raises StorageError."""
@@ -66,6 +73,7 @@ def prepare(db: apsw.Connection, streams: list[Stream]) -> None:
         with db:
             ledger.prepare(db)
             db.execute(SCHEMA)
+            _diary(db)
             for stream in streams:
                 _table(db, stream, stream.table, stream.primary_key)
                 if stream.latest is not None:
@@ -73,6 +81,15 @@ def prepare(db: apsw.Connection, streams: list[Stream]) -> None:
                     _person_index(db, stream, stream.latest)
     except apsw.Error as error:
         raise sql.storage_error(error) from error
+
+
+def _diary(db: apsw.Connection) -> None:
+    """The diary's indexes, and the columns that one made by the first version lacks."""
+    there = {str(row[0]) for row in db.execute("SELECT name FROM pragma_table_info('_hamgam_changes')")}
+    for column, kind in (("folded", "TEXT"), ("mark", "BLOB")):
+        if column not in there:
+            db.execute(f"ALTER TABLE _hamgam_changes ADD COLUMN {sql.name(column)} {kind}")
+    db.execute(DIARY_INDEXES)
 
 
 def _table(db: apsw.Connection, stream: Stream, table: str, key: tuple[str, ...]) -> None:

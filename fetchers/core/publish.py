@@ -4,7 +4,7 @@ A reader sees the part as it was or as it will be, never half of it; a process t
 whole. What is written is exactly what the comparison found.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 
 from fetchers.core import ledger, sql
 from fetchers.core.compare import Delta, Row
+from fetchers.core.diary import Diary
 from fetchers.core.fetcher import Stream
 from fetchers.core.index import encode
 from fetchers.core.latest import LatestRows
@@ -43,7 +44,6 @@ class Publisher:
         columns = stream.columns
         table = sql.name(stream.table)
         key = stream.primary_key
-        self._columns = columns
         insert = f"INSERT INTO {table} ({sql.names(columns)}) VALUES ({sql.marks(columns)})"
         rest = [column for column in columns if column not in key]
         updates = ", ".join(f"{sql.name(column)} = excluded.{sql.name(column)}" for column in rest)
@@ -55,7 +55,7 @@ class Publisher:
         self._delete_row = f"DELETE FROM {table} WHERE {match}"
         self._asked = [name for column, name in stream.partition_columns.items() if column in key]
         own = [column for column in key if column not in stream.partition_columns]
-        self._key_places = [columns.index(column) for column in own]
+        self._diary = Diary(db, stream, run)
         self._search = SearchRows(db, stream.table, stream, own[0] if len(own) == 1 else None)
         self._latest = LatestRows(db, stream, ceiling) if stream.latest is not None else None
 
@@ -70,20 +70,24 @@ class Publisher:
         try:
             with begin_immediate(self._db, self._waiting):
                 ledger.check_fence(self._db, self._epoch)
-                ledger.enter(
-                    self._db,
-                    run=self._run,
-                    epoch=self._epoch,
-                    kind="part",
-                    outcome="unchanged" if delta.same else "published",
-                    stream=self._stream.name,
-                    part=delta.part,
-                    counts=delta.counts,
-                )
-                if not delta.same:
-                    self._write(delta)
+                self.enter(delta)
         except apsw.Error as error:
             raise sql.storage_error(error) from error
+
+    def enter(self, delta: Delta) -> None:
+        """What publishing one part writes, in the caller's transaction, which has checked the fence."""
+        ledger.enter(
+            self._db,
+            run=self._run,
+            epoch=self._epoch,
+            kind="part",
+            outcome="unchanged" if delta.same else "published",
+            stream=self._stream.name,
+            part=delta.part,
+            counts=delta.counts,
+        )
+        if not delta.same:
+            self._write(delta)
 
     def roll_over(self) -> None:
         """Once at a run's end, in its closing transaction: let rows of terms that have begun come to the fore."""
@@ -95,7 +99,10 @@ class Publisher:
         gone = self._take_out(delta, asked)
         self._db.executemany(self._upsert, delta.added)
         self._db.executemany(self._upsert, (after for _, after in delta.changed))
-        self._diary(delta, gone)
+        if delta.base is None and delta.rows_before == 0:
+            self._diary.loaded(delta.part, len(delta.added))
+        else:
+            self._diary.changes(delta.part, delta.added, delta.changed, gone)
         self._notes(delta)
         assert delta.index is not None  # only a part of which not a byte differs has none
         self._db.execute(
@@ -111,7 +118,7 @@ class Publisher:
             touched = self._latest.persons(after for _, after in delta.changed) + self._latest.persons(gone)
             self._latest.refresh(delta.added, touched)
         else:
-            self._search.remove(self._keys(gone))
+            self._search.remove(self._diary.keys(gone))
             self._search.put([*delta.added, *(after for _, after in delta.changed)])
 
     def _take_out(self, delta: Delta, asked: tuple[str, ...]) -> list[Row]:
@@ -123,45 +130,6 @@ class Publisher:
                 gone.append(row)
                 self._db.execute(self._delete_row, full)
         return gone
-
-    def _keys(self, rows: Iterable[Row]) -> list[str]:
-        places = self._key_places
-        if len(places) == 1:
-            return [str(row[places[0]]) for row in rows]
-        return [_json.encode([row[place] for place in places]).decode() for row in rows]
-
-    def _diary(self, delta: Delta, gone: list[Row]) -> None:
-        """What changed: of an added row its key, of a changed one the fields that differ, of a gone one all."""
-        now = ledger.timestamp()
-        lines: list[tuple[Any, ...]]
-        if delta.base is None and delta.rows_before == 0:
-            after = _json.encode({"rows": len(delta.added)}).decode()
-            lines = [(None, "loaded", None, after)] if delta.added else []
-        else:
-            lines = [(key, "added", None, None) for key in self._keys(delta.added)]
-            for before, row in delta.changed:
-                differ = [place for place, old in enumerate(before) if old != row[place]]
-                lines.append(
-                    (
-                        self._keys([row])[0],
-                        "changed",
-                        self._fields(before, differ),
-                        self._fields(row, differ),
-                    )
-                )
-            everything = range(len(self._columns))
-            lines += [
-                (key, "gone", self._fields(row, everything), None)
-                for key, row in zip(self._keys(gone), gone, strict=True)
-            ]
-        self._db.executemany(
-            "INSERT INTO _hamgam_changes (run, stream, part, key, kind, before, after, at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            ((self._run, self._stream.name, delta.part, *line, now) for line in lines),
-        )
-
-    def _fields(self, row: Row, places: Iterable[int]) -> str:
-        return _json.encode({self._columns[place]: row[place] for place in places}).decode()
 
     def _notes(self, delta: Delta) -> None:
         stream, part = self._stream.name, delta.part
