@@ -39,7 +39,7 @@ MAX_BODY = (
 )  # decoded bytes; four of them at once are the most that a job can be made to hold
 BOMB_FROM, BOMB_RATIO = 8 * 1024 * 1024, 300  # JSON of people packs to a tenth, seldom to a fiftieth
 MAX_RETRY_AFTER = 15 * 60.0
-CHUNK = 256 * 1024
+CHUNK = 1 << 20
 UNPACKED_STEP = 1024 * 1024
 
 T = TypeVar("T")
@@ -260,7 +260,7 @@ def _read(response: urllib3.BaseHTTPResponse) -> bytes:
     unpacker = _Unpacker() if encoding not in ("", "identity") else None
     pieces: list[bytes] = []
     size = came = 0
-    while piece := response.read1(CHUNK):
+    while piece := response.read(CHUNK):
         came += len(piece)
         for plain in (piece,) if unpacker is None else unpacker.pieces(piece):
             size += len(plain)
