@@ -93,7 +93,7 @@ def _read(ask: Ask, size: int, largest_page: Callable[[int], int]) -> Reading:
             totals.add(page.total)  # behind the last row, a gateway in trouble likes to say 0
         if not page.records:
             break
-        came += sum(memoryview(record).nbytes for record in page.records)
+        came += sum(map(len, map(bytes, page.records)))
         if came > MAX_PART_BYTES:
             megabytes = MAX_PART_BYTES >> 20
             raise TooLarge(f"The part is larger than {megabytes} MB.", megabytes=megabytes)
@@ -102,7 +102,7 @@ def _read(ask: Ask, size: int, largest_page: Callable[[int], int]) -> Reading:
         last = _is_last(page, len(records) + length, size, longest)
         if number > 1 or not last:  # a part of one page has no seams to look for
             # Python's own hash will do: a false alarm, once in billions of parts, costs another reading.
-            found = {hash(bytes(record)) for record in page.records}
+            found = set(map(hash, map(bytes, page.records)))
             again = found & met
             if len(again) == len(found) and length >= longest_here:
                 return Reading(records, _agreed(totals), seams, stuck=True)
