@@ -297,7 +297,8 @@ def finish(
             .values(state="done")
             .execution_options(synchronize_session=False)
         )
-    if outcome.status == "success" and not run.dry_run:
+    if outcome.status == "success" and not run.dry_run and run.partitions_wanted is None:
+        # A run of some parts says nothing of the others: "last success" stays what it was.
         mirrored |= {"consecutive_failures": 0, "last_success_at": now}
         if outcome.records is not None:
             before = sync.records

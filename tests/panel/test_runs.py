@@ -221,6 +221,18 @@ def test_a_dry_run_changes_neither_the_rows_nor_the_last_success(
     assert (row.status, row.records, row.last_success_at) == ("success", 5, None)
 
 
+def test_a_run_of_some_parts_does_not_pass_for_a_sync_of_the_whole_source(
+    factory: Factory, add_sync: AddSync, lead: Callable[[int], None]
+) -> None:
+    lead(1)
+    run = ask(factory, add_sync(records=5), partitions=[{"campus": "1110"}]).run
+    with writing(factory) as session:
+        runs.claim(session, run.id, epoch=1, now=NOW)
+    end(factory, run, runs.Outcome("success", records=99))
+    row = the_sync(factory)
+    assert (row.status, row.records, row.last_success_at) == ("success", 5, None)
+
+
 def test_a_failure_is_told_in_words(factory: Factory, add_sync: AddSync, lead: Callable[[int], None]) -> None:
     lead(1)
     run = end(factory, start(factory, add_sync()), runs.Outcome("failed", "E_AUTH", {"host": "gateway"}))
