@@ -39,7 +39,17 @@ def _under_the_engine() -> int:
 
     spec = Spec.model_validate_json(line)
     events = Events(json_lines(sys.stdout))
-    return check(spec, events) if spec.check else Job(spec, events).run()
+    if spec.check:
+        return check(spec, events)
+    if spec.mode == "approve":
+        from fetchers.core.approve import Approval
+
+        return Approval(spec, events).run()
+    if spec.mode == "undo":
+        from fetchers.core.undo import Undo
+
+        return Undo(spec, events).run()
+    return Job(spec, events).run()
 
 
 def _watch_lifeline() -> None:

@@ -284,10 +284,15 @@ CAUSES: Mapping[str, Cause] = {
         N_("Your data are safe: nothing was removed."),
         (
             N_(
-                "If so many people really left, raise the guard’s limits in the settings and run it again; "
-                "if not, the next run fetches everything again."
+                "Look at who would vanish, then decide: accept the loss once, keep the old data, or fetch again. "
+                "Until then the old data stay."
             ),
         ),
+    ),
+    "E_MOVED": Cause(
+        (N_("What was held can no longer be published: the data have changed since it was fetched."),),
+        KEPT,
+        (N_("Sync again: everything is fetched and compared anew."),),
     ),
     "E_PARTIAL": Cause(
         (
@@ -296,6 +301,26 @@ CAUSES: Mapping[str, Cause] = {
         ),
         N_("Your data are safe: the other parts are published, the failed ones stay as they were."),
         (N_("See below which parts and why. Run it again: it asks only for what is missing."),),
+    ),
+    "E_UNDO": Cause(
+        (N_("This run cannot be undone."),),
+        N_("Nothing was changed."),
+        (N_("Look at the diary of changes: it lists what the run did, row by row."),),
+    ),
+    "E_UNDO:nothing": Cause(
+        (N_("This run changed nothing, so there is nothing to undo."),),
+        N_("Nothing was changed."),
+        (N_("Look in the list of runs for the one that made the changes you mean."),),
+    ),
+    "E_UNDO:diary": Cause(
+        (N_("The diary of changes does not reach back to this run any more."),),
+        N_("Nothing was changed."),
+        (N_("Restore a backup from before that run, or sync the source again."),),
+    ),
+    "E_UNDO:left": Cause(
+        (N_("Everything that this run did was changed again since."),),
+        N_("Nothing was changed."),
+        (N_("Undo the later runs first, the newest first, and then this one."),),
     ),
     "E_LOST": Cause(
         (N_("The process of this run ended without a word (stopped from outside, or out of memory)."),),

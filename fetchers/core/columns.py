@@ -83,13 +83,20 @@ def prepare(db: apsw.Connection, streams: list[Stream]) -> None:
         raise sql.storage_error(error) from error
 
 
+def diary_is_complete(db: apsw.Connection) -> bool:
+    """Whether the diary has every column; one made by the first version lacks some until the next run."""
+    return not _missing_from_diary(db)
+
+
 def _diary(db: apsw.Connection) -> None:
-    """The diary's indexes, and the columns that one made by the first version lacks."""
-    there = {str(row[0]) for row in db.execute("SELECT name FROM pragma_table_info('_hamgam_changes')")}
-    for column, kind in (("folded", "TEXT"), ("mark", "BLOB")):
-        if column not in there:
-            db.execute(f"ALTER TABLE _hamgam_changes ADD COLUMN {sql.name(column)} {kind}")
+    for column, kind in _missing_from_diary(db).items():
+        db.execute(f"ALTER TABLE _hamgam_changes ADD COLUMN {sql.name(column)} {kind}")
     db.execute(DIARY_INDEXES)
+
+
+def _missing_from_diary(db: apsw.Connection) -> dict[str, str]:
+    there = {str(row[0]) for row in db.execute("SELECT name FROM pragma_table_info('_hamgam_changes')")}
+    return {name: kind for name, kind in (("folded", "TEXT"), ("mark", "BLOB")) if name not in there}
 
 
 def _table(db: apsw.Connection, stream: Stream, table: str, key: tuple[str, ...]) -> None:

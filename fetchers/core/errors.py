@@ -20,6 +20,8 @@
     ├── StorageError          E_STORAGE     the destination cannot be written
     ├── Fenced                E_FENCED      a newer engine has taken over
     ├── Shrunk                E_SHRUNK      more would vanish than the limits allow (held)
+    ├── Moved                 E_MOVED       what was staged no longer fits the data that are there
+    ├── CannotUndo            E_UNDO        there is nothing (left) that could be taken back
     └── Partial               E_PARTIAL     some parts failed, the others are published
 
 `params` feed the explanation that the panel shows in the reader's language (panel/explain.py); `str(error)` is
@@ -166,6 +168,18 @@ class Shrunk(FetchError):
     """More rows would vanish than the sync's limits allow; the old data stay."""
 
     code = "E_SHRUNK"
+
+
+class Moved(FetchError):
+    """What was staged was compared with data that have changed since; only a new sync can tell."""
+
+    code = "E_MOVED"
+
+
+class CannotUndo(FetchError):
+    """A run cannot be undone; `params["reason"]`: nothing, diary (it was cleared), left (all changed since), source."""
+
+    code = "E_UNDO"
 
 
 class Partial(FetchError):

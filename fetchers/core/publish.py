@@ -55,7 +55,7 @@ class Publisher:
         self._delete_row = f"DELETE FROM {table} WHERE {match}"
         self._asked = [name for column, name in stream.partition_columns.items() if column in key]
         own = [column for column in key if column not in stream.partition_columns]
-        self._diary = Diary(db, stream, run)
+        self.diary = Diary(db, stream, run)
         self._search = SearchRows(db, stream.table, stream, own[0] if len(own) == 1 else None)
         self._latest = LatestRows(db, stream, ceiling) if stream.latest is not None else None
 
@@ -100,9 +100,9 @@ class Publisher:
         self._db.executemany(self._upsert, delta.added)
         self._db.executemany(self._upsert, (after for _, after in delta.changed))
         if delta.base is None and delta.rows_before == 0:
-            self._diary.loaded(delta.part, len(delta.added))
+            self.diary.loaded(delta.part, len(delta.added))
         else:
-            self._diary.changes(delta.part, delta.added, delta.changed, gone)
+            self.diary.changes(delta.part, delta.added, delta.changed, gone)
         self._notes(delta)
         assert delta.index is not None  # only a part of which not a byte differs has none
         self._db.execute(
@@ -118,7 +118,7 @@ class Publisher:
             touched = self._latest.persons(after for _, after in delta.changed) + self._latest.persons(gone)
             self._latest.refresh(delta.added, touched)
         else:
-            self._search.remove(self._diary.keys(gone))
+            self._search.remove(self.diary.keys(gone))
             self._search.put([*delta.added, *(after for _, after in delta.changed)])
 
     def _take_out(self, delta: Delta, asked: tuple[str, ...]) -> list[Row]:

@@ -21,6 +21,7 @@ class Spec(BaseModel):
     run: the run's UUID, under which the ledger knows it. epoch: of the engine's lease; the destination refuses an
     older one. partitions: which parts, each as some of its values; None: all. resume: UUIDs of earlier, unfinished
     runs whose completed parts need not be asked for again. staging: folder for parts that wait for the verdict.
+    about: the run that mode `approve` publishes the held parts of, or that mode `undo` takes back.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -33,7 +34,8 @@ class Spec(BaseModel):
     epoch: int = 0
     database: str = ""
     staging: str = ""
-    mode: str = Field("incremental", pattern="^(incremental|full)$")
+    mode: str = Field("incremental", pattern="^(incremental|full|approve|undo)$")
+    about: str = ""
     dry_run: bool = False
     partitions: list[dict[str, str]] | None = None
     resume: list[str] = Field(default_factory=list)
