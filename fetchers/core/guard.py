@@ -42,7 +42,7 @@ def judge(losses: Sequence[Loss], rows_before: int, limits: Limits) -> Shrunk | 
         held = [loss.part for loss in losses]
         reason = "total"
     else:
-        held = [loss.part for loss in losses if _too_much(loss, limits)]
+        held = [loss.part for loss in losses if too_much(loss, limits)]
         reason = "part"
     if not held:
         return None
@@ -56,7 +56,8 @@ def judge(losses: Sequence[Loss], rows_before: int, limits: Limits) -> Shrunk | 
     )
 
 
-def _too_much(loss: Loss, limits: Limits) -> bool:
+def too_much(loss: Loss, limits: Limits) -> bool:
+    """Whether a part, by itself, loses more than it may."""
     if loss.rows_after == 0:
         return True
     over = loss.vanishing > loss.rows_before * limits.part_percent / 100

@@ -14,13 +14,21 @@ from typing import Any
 import apsw
 from pydantic import ValidationError
 
-from fetchers.core import columns, ledger, sql
+from fetchers.core import columns, holds, ledger, sql
 from fetchers.core.compare import Comparer, Delta, part_name
-from fetchers.core.errors import AuthError, ConfigError, Fenced, FetchError, Partial, Shrunk, StorageError
+from fetchers.core.errors import (
+    AuthError,
+    ConfigError,
+    Fenced,
+    FetchError,
+    Partial,
+    Shrunk,
+    StorageError,
+)
 from fetchers.core.events import Events
 from fetchers.core.fetcher import Fetcher, HttpSettings, Partition, Stream
 from fetchers.core.fetching import Fetched, FetcherBroken, Part, Threads
-from fetchers.core.guard import Limits, Loss, judge
+from fetchers.core.guard import Limits, Loss, judge, too_much
 from fetchers.core.http import Session
 from fetchers.core.ledger import Counts
 from fetchers.core.publish import Publisher, begin_immediate
@@ -74,15 +82,16 @@ class Job:
         self._tally = Tally(events)
         self._failures: list[tuple[Part, FetchError]] = []
         self._staging = Staging(Path(spec.staging or "."), spec.source, spec.run)
-        self._added_persons: set[Any] = set()
+        self._added: dict[str, set[Any]] = {}  # part -> who is new in it
 
     def run(self) -> int:
         """Execute, tell, and return the exit code: 0 done, 1 failed, 3 held.
 
         1. Open the fetcher and the destination, and plan.
         2. Fetch, compare, publish part by part; stage parts that remove rows.
-        3. Judge the staged ones over the whole source; publish or hold them.
-        4. Close the books, and tell the verdict.
+        3. Ask once more for a part that would lose too much.
+        4. Judge the staged ones over the whole source; publish or hold them.
+        5. Close the books, and tell the verdict.
         """
         try:
             self._fetcher = open_fetcher(self._spec, self._events)
@@ -102,18 +111,23 @@ class Job:
     def _execute(self) -> int:
         streams = self._fetcher.streams()
         columns.prepare(self._db, streams)
+        self._publishers = {stream.name: self._publisher(stream) for stream in streams}
         parts = self._plan(streams)
         done = self._open_books(parts)
-        self._staging.discard_older()
-        self._publishers = {stream.name: self._publisher(stream) for stream in streams}
+        if not self._spec.dry_run:
+            self._staging.begin()
         self._comparers = {stream.name: self._comparer(stream) for stream in streams}
         self._had_rows = self._db.execute("SELECT 1 FROM _hamgam_partitions LIMIT 1").fetchone() is not None
-        losses = self._fetch_all([part for part in parts if part not in done])
+        losses: dict[str, list[Loss]] = {}
+        self._fetch_all([part for part in parts if part not in done], losses)
+        self._ask_again(parts, losses)
         held = self._settle(streams, losses)
         self._remember_fields()
         if self._failures:
+            self._staging.discard()  # whoever asks for the failed parts asks for the held ones too
             return self._end("error", self._partial())
         if held is not None:
+            self._staging.keep_held()
             return self._end("held", held)
         if not self._spec.dry_run:
             self._close_books(streams)
@@ -204,9 +218,8 @@ class Job:
 
     # -- fetch --------------------------------------------------------------------------------------------
 
-    def _fetch_all(self, parts: list[Part]) -> dict[str, list[Loss]]:
-        """Fetch and work through every part; what the staged ones would lose, by stream."""
-        losses: dict[str, list[Loss]] = {}
+    def _fetch_all(self, parts: list[Part], losses: dict[str, list[Loss]]) -> None:
+        """Fetch and work through every part; `losses` is told what the staged ones would lose, by stream."""
         waiting = {part.label: part for part in parts}
         session = self._fetcher.session
         threads = Threads(self._fetcher, self._spec.source)
@@ -230,7 +243,32 @@ class Job:
             self._events.log(f"Nothing works any more; {len(waiting)} parts are not asked for.", "error")
             for part in waiting.values():
                 self._note_failure(part, error, 0.0)
-        return losses
+
+    def _ask_again(self, parts: list[Part], losses: dict[str, list[Loss]]) -> None:
+        """Before a person is asked, the gateway is: a part that lost too much is fetched once more, at the end.
+
+        The second answer counts, whatever it says.
+        """
+        if self._fetcher.session.stop.is_set():
+            return
+        limits = self._limits()
+        doubtful = set()
+        for stream in {part.stream.name: part.stream for part in parts}.values():
+            arrived = self._arrived(stream)
+            of_stream = losses.get(stream.name, [])
+            too_big = {
+                loss.part for loss in of_stream if too_much(self._with_moves(stream, loss, arrived), limits)
+            }
+            for name in too_big:
+                self._staging.drop(stream, name)
+                doubtful.add((stream.name, name))
+            losses[stream.name] = [loss for loss in of_stream if loss.part not in too_big]
+        if doubtful:
+            self._events.log(
+                f"{len(doubtful)} parts would lose too much; they are asked for once more.", "warning"
+            )
+            again = [part for part in parts if (part.stream.name, part_name(part.partition)) in doubtful]
+            self._fetch_all(again, losses)
 
     def _note_failure(self, part: Part, error: FetchError, seconds: float) -> None:
         """One part failed. Raises the error itself where going on would be wrong."""
@@ -272,7 +310,7 @@ class Job:
         latest = delta.stream.latest
         if latest is not None and self._had_rows:
             place = delta.stream.columns.index(latest.key)
-            self._added_persons.update(row[place] for row in delta.added)
+            self._added[f"{delta.stream.name}/{delta.part}"] = {row[place] for row in delta.added}
 
     def _done(self, part: Part, delta: Delta, seconds: float | None) -> None:
         self._tally.counts.add(delta.counts)
@@ -281,15 +319,12 @@ class Job:
 
     def _settle(self, streams: list[Stream], losses: dict[str, list[Loss]]) -> Shrunk | None:
         """Publish the staged parts, or hold those that would lose too much. The reason, if any are held."""
-        limits = Limits(**self._spec.guard.model_dump())
+        limits = self._limits()
         reason: Shrunk | None = None
         several = len(streams) > 1
         for stream in streams:
-            if stream.name not in losses:
-                continue
-            staged = losses[stream.name]
-            if stream.latest is not None and self._added_persons:
-                staged = [self._with_moves(stream, loss) for loss in staged]
+            arrived = self._arrived(stream)
+            staged = [self._with_moves(stream, loss, arrived) for loss in losses.get(stream.name, ())]
             shrunk = judge(staged, self._rows_of(stream), limits)
             held = set(shrunk.params["parts"]) if shrunk else set()
             reason = shrunk or reason
@@ -297,6 +332,7 @@ class Job:
                 label = f"{stream.name}/{delta.part}" if several else delta.part
                 part = Part(stream, delta.partition, label)
                 if delta.part in held:
+                    self._staging.hold(delta, holds.who_leaves(self._db, delta, arrived))
                     self._tally.held += 1
                     self._tally.tell_part(part, "held", None, counts=delta.counts, error=shrunk)
                 else:
@@ -305,13 +341,21 @@ class Job:
                 self._tally.tell(self._fetcher.session)
         return reason
 
-    def _with_moves(self, stream: Stream, loss: Loss) -> Loss:
-        assert stream.latest is not None
+    def _limits(self) -> Limits:
+        return Limits(**self._spec.guard.model_dump())
+
+    def _arrived(self, stream: Stream) -> set[Any]:
+        """Who is new in some part, where a row's own key names the person: such a one has moved, not left."""
         own = [column for column in stream.primary_key if column not in stream.partition_columns]
-        if own != [stream.latest.key]:
+        if stream.latest is None or own != [stream.latest.key]:
+            return set()
+        return set().union(*(self._added.values()))
+
+    def _with_moves(self, stream: Stream, loss: Loss, arrived: set[Any]) -> Loss:
+        if not arrived:
             return loss
-        gone = next((delta.gone for delta in self._staging.take(stream) if delta.part == loss.part), [])
-        moved = sum(key in self._added_persons for key in gone if not isinstance(key, list))
+        gone = self._staging.gone(stream, loss.part)
+        moved = sum(key in arrived for key in gone if not isinstance(key, list))
         return Loss(loss.part, loss.rows_before, loss.rows_after, loss.gone, moved)
 
     def _rows_of(self, stream: Stream) -> int:

@@ -1,19 +1,70 @@
 """Where parts wait that would remove rows, until the whole source is in and its losses can be judged.
 
-A file of its own per run, so that what waits survives the process and weighs on nobody's memory.
+A file of its own per run, so that what waits survives the process and weighs on nobody's memory. What is held stays
+in it until a person has decided, or a newer run begins.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import apsw
 import msgspec
 
 from fetchers.core import sql
 from fetchers.core.compare import Delta, Note
+from fetchers.core.errors import Moved
 from fetchers.core.fetcher import Stream
-from fetchers.core.index import Index
+from fetchers.core.index import Index, Key
 from fetchers.core.ledger import Counts
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS staged (
+    stream TEXT NOT NULL,
+    part TEXT NOT NULL,
+    partition TEXT NOT NULL,    -- JSON
+    shape TEXT NOT NULL,        -- of the stream when this was staged: rows are kept by place
+    base BLOB,                  -- digest of what it was compared with; null for a new part
+    digest BLOB NOT NULL,       -- digest that the part will have
+    rows_before INTEGER NOT NULL,
+    rows_after INTEGER NOT NULL,
+    gone BLOB NOT NULL,         -- the keys that would vanish
+    delta BLOB NOT NULL,
+    held INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (stream, part)
+);
+CREATE TABLE IF NOT EXISTS vanishing (
+    id INTEGER PRIMARY KEY,
+    stream TEXT NOT NULL,
+    part TEXT NOT NULL,
+    key TEXT NOT NULL,          -- JSON: the primary key within the part
+    moved INTEGER NOT NULL,     -- the person appears in another part of the same run
+    folded TEXT NOT NULL        -- what a search looks into
+);
+"""
+
+
+class Gone(NamedTuple):
+    """A row that would vanish."""
+
+    key: Key
+    moved: bool
+    folded: str
+
+
+@dataclass(frozen=True)
+class HeldPart:
+    """A held part, without its rows."""
+
+    stream: str
+    part: str
+    partition: dict[str, str] = field(hash=False)
+    base: bytes | None
+    digest: bytes
+    rows_before: int
+    rows_after: int
 
 
 class Staging:
@@ -25,50 +76,122 @@ class Staging:
         self.path = folder / f"{source}-{run}.db"
         self._db: apsw.Connection | None = None
 
+    def begin(self) -> None:
+        """A run begins: it supersedes what earlier runs of this source, or attempts of this one, left waiting."""
+        self.close()
+        for path in self._folder.glob(f"{self._source}-*.db*"):
+            path.unlink(missing_ok=True)
+
     def put(self, delta: Delta) -> None:
         """Keep a part until it is published or refused. Raises StorageError."""
         try:
             self._open().execute(
-                "INSERT OR REPLACE INTO staged (stream, part, base, delta) VALUES (?, ?, ?, ?)",
-                (delta.stream.name, delta.part, delta.base, msgspec.msgpack.encode(_pack(delta))),
-            )
+                "INSERT OR REPLACE INTO staged (stream, part, partition, shape, base, digest, rows_before,"
+                " rows_after, gone, delta) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    delta.stream.name, delta.part, json.dumps(delta.partition), _shape(delta.stream), delta.base,
+                    delta.digest, delta.rows_before, delta.rows_after, msgspec.msgpack.encode(delta.gone),
+                    msgspec.msgpack.encode(_pack(delta)),
+                ),
+            )  # fmt: skip
         except apsw.Error as error:
             raise sql.storage_error(error) from error
+
+    def drop(self, stream: Stream, part: str) -> None:
+        """Forget a part: it is asked for again."""
+        self._open().execute("DELETE FROM staged WHERE stream = ? AND part = ?", (stream.name, part))
 
     def take(self, stream: Stream) -> Iterator[Delta]:
         """The waiting parts of a stream, in the order in which they came."""
         if self._db is None:
             return
-        for (blob,) in self._db.execute(
-            "SELECT delta FROM staged WHERE stream = ? ORDER BY rowid", (stream.name,)
+        for part, shape, blob in self._db.execute(
+            "SELECT part, shape, delta FROM staged WHERE stream = ? ORDER BY rowid", (stream.name,)
         ):
-            yield _unpack(stream, msgspec.msgpack.decode(blob, type=_Packed))
+            yield _unpack(stream, str(part), str(shape), blob)
+
+    def gone(self, stream: Stream, part: str) -> list[Key]:
+        """The keys that a waiting part would remove."""
+        row = (
+            self._open()
+            .execute("SELECT gone FROM staged WHERE stream = ? AND part = ?", (stream.name, part))
+            .fetchone()
+        )
+        return [] if row is None else msgspec.msgpack.decode(row[0], type=list[Key])
+
+    # -- what is held -------------------------------------------------------------------------------------
+
+    def hold(self, delta: Delta, gone: Iterable[Gone]) -> None:
+        """A part waits for a person; gone: whom it would remove, for the list that they are shown."""
+        stream, part = delta.stream.name, delta.part
+        db = self._open()
+        try:
+            with db:
+                db.execute("UPDATE staged SET held = 1 WHERE stream = ? AND part = ?", (stream, part))
+                db.executemany(
+                    "INSERT INTO vanishing (stream, part, key, moved, folded) VALUES (?, ?, ?, ?, ?)",
+                    ((stream, part, json.dumps(row.key), int(row.moved), row.folded) for row in gone),
+                )
+        except apsw.Error as error:
+            raise sql.storage_error(error) from error
+
+    def keep_held(self) -> None:
+        """The run is over: only what is held stays, in one plain file that outlives this process."""
+        db = self._open()
+        try:
+            db.execute("DELETE FROM staged WHERE held = 0")
+            db.execute("PRAGMA journal_mode = DELETE").fetchall()
+        except apsw.Error as error:
+            raise sql.storage_error(error) from error
+        self.close()
+
+    def held(self) -> list[HeldPart]:
+        """The held parts, in the order in which they came; none where the file is no more. Raises StorageError."""
+        if not self.path.is_file():
+            return []
+        try:
+            if self._db is None:
+                self._db = look_into(self.path)
+            found = self._db.execute(
+                "SELECT stream, part, partition, base, digest, rows_before, rows_after"
+                " FROM staged WHERE held ORDER BY rowid"
+            )
+            return [HeldPart(row[0], row[1], json.loads(row[2]), *row[3:]) for row in found]
+        except apsw.Error as error:
+            raise sql.storage_error(error) from error
+
+    def held_delta(self, stream: Stream, part: str) -> Delta:
+        """What publishing a held part would do. Raises Moved where the stream's shape is another now."""
+        row: Any = self._open().execute(
+            "SELECT shape, delta FROM staged WHERE stream = ? AND part = ? AND held", (stream.name, part)
+        )
+        shape, blob = row.fetchone()
+        return _unpack(stream, part, str(shape), blob)
 
     def discard(self) -> None:
-        """The run is over and nothing of it waits any more."""
-        self._close()
+        """Nothing of this run waits any more."""
+        self.close()
         for path in self._folder.glob(f"{self.path.name}*"):
             path.unlink(missing_ok=True)
-
-    def discard_older(self) -> None:
-        """A new run supersedes what earlier runs of this source left waiting."""
-        for path in self._folder.glob(f"{self._source}-*.db*"):
-            if not path.name.startswith(self.path.name):
-                path.unlink(missing_ok=True)
 
     def _open(self) -> apsw.Connection:
         if self._db is None:
             self._db = sql.connect(f"sqlite:///{self.path}")
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS staged"
-                " (stream TEXT, part TEXT, base BLOB, delta BLOB, PRIMARY KEY (stream, part))"
-            )
+            self._db.execute(SCHEMA)
         return self._db
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let go of the file, and leave it where it is."""
         if self._db is not None:
             self._db.close()
             self._db = None
+
+
+def look_into(path: Path) -> apsw.Connection:
+    """A connection that only reads, and makes no file that is not there."""
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    db.set_busy_timeout(5000)
+    return db
 
 
 class _Packed(msgspec.Struct, array_like=True):
@@ -87,6 +210,10 @@ class _Packed(msgspec.Struct, array_like=True):
     all_parsed: bool
 
 
+def _shape(stream: Stream) -> str:
+    return json.dumps([stream.table, stream.columns, stream.primary_key])
+
+
 def _pack(delta: Delta) -> _Packed:
     assert delta.index is not None  # a part that removes rows is never "the same"
     return _Packed(
@@ -95,7 +222,15 @@ def _pack(delta: Delta) -> _Packed:
     )  # fmt: skip
 
 
-def _unpack(stream: Stream, packed: _Packed) -> Delta:
+def _unpack(stream: Stream, part: str, shape: str, blob: bytes) -> Delta:
+    try:
+        packed = msgspec.msgpack.decode(blob, type=_Packed)
+    except msgspec.DecodeError:  # another version of Hamgam staged it
+        shape = ""
+    if shape != _shape(stream):
+        raise Moved(
+            f"The columns of {stream.table} have changed since {part or 'it'} was fetched.", part=part
+        )
     return Delta(
         stream, packed.partition, packed.part, Counts(*packed.counts), packed.digest, packed.base, False,
         packed.index, packed.added, packed.changed, packed.gone, packed.notes, packed.old_hashes,

@@ -1,0 +1,201 @@
+"""Held parts from outside: who would vanish, beside what is there now; and publishing them after a person's yes.
+
+All that touches the destination stands in small functions at the end.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from fetchers.core import ledger, sql
+from fetchers.core.clean import fold
+from fetchers.core.compare import Delta
+from fetchers.core.errors import Moved
+from fetchers.core.fetcher import Stream
+from fetchers.core.index import Key
+from fetchers.core.registry import load
+from fetchers.core.staging import Gone, HeldPart, Staging, look_into
+
+MOST_WORDS = 8
+
+
+@dataclass(frozen=True)
+class Vanishing:
+    """A row that would leave. moved: its person appears in another part. row: its summary columns as stored now."""
+
+    stream: str
+    part: str
+    key: list[str | int]
+    moved: bool
+    row: dict[str, Any] | None  # None: it is not there any more
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the list. total: how many match; moved: how many of them moved."""
+
+    total: int
+    moved: int
+    rows: list[Vanishing]
+
+
+def parts(staging: Path, source: str, run: str) -> list[HeldPart]:
+    """The held parts of a run; none once it is decided, superseded or lapsed."""
+    held = Staging(staging, source, run)
+    try:
+        return held.held()
+    finally:
+        held.close()
+
+
+def vanishing(
+    staging: Path,
+    source: str,
+    run: str,
+    database: str,
+    *,
+    search: str | None = None,
+    part: str | None = None,
+    offset: int = 0,
+    limit: int = 50,
+) -> Page:
+    """Whom a held run would remove: those who really leave first, then those who only moved.
+
+    search: every word must occur, whatever letters and digits it was typed with. Raises StorageError.
+    """
+    path = Staging(staging, source, run).path
+    fetcher = load(source).fetcher
+    if not path.is_file() or fetcher is None:
+        return Page(0, 0, [])
+    streams = {stream.name: stream for stream in fetcher.streams()}
+    words = fold(search or "").split()[:MOST_WORDS]
+    where = " AND ".join(
+        ["1", *("instr(folded, ?) > 0" for _ in words), *(["part = ?"] if part is not None else [])]
+    )
+    asked: list[str] = [*words, *([part] if part is not None else [])]
+    try:
+        with closing(look_into(path)) as db:
+            total = sql.number(db, f"SELECT count(*) FROM vanishing WHERE {where}", asked)
+            moved = sql.number(db, f"SELECT count(*) FROM vanishing WHERE moved AND {where}", asked)
+            chosen = [
+                (str(row[0]), str(row[1]), json.loads(str(row[2])), bool(row[3]), json.loads(str(row[4])))
+                for row in db.execute(
+                    "SELECT stream, part, key, moved, (SELECT partition FROM staged WHERE staged.stream = v.stream"
+                    f" AND staged.part = v.part) FROM vanishing v WHERE {where} ORDER BY moved, id LIMIT ? OFFSET ?",
+                    (*asked, limit, offset),
+                )
+            ]
+        with closing(look_into(sql.path_of(database))) as db:
+            return Page(
+                total,
+                moved,
+                [
+                    Vanishing(
+                        name,
+                        of_part,
+                        key if isinstance(key, list) else [key],
+                        has_moved,
+                        _summary(db, streams.get(name), partition, key),
+                    )
+                    for name, of_part, key, has_moved, partition in chosen
+                ],
+            )
+    except apsw.Error as error:
+        raise sql.storage_error(error) from error
+
+
+def summary_columns(stream: Stream) -> tuple[str, ...]:
+    """The columns that the list shows."""
+    own = tuple(column for column in stream.primary_key if column not in stream.partition_columns)
+    return tuple(dict.fromkeys((*own, *(stream.summary or stream.columns[:8]))))
+
+
+# -- in the run's process ---------------------------------------------------------------------------------
+
+
+def who_leaves(db: apsw.Connection, delta: Delta, moved: set[Any]) -> Iterator[Gone]:
+    """The rows that a part would remove, as the list keeps them. moved: the persons who appear elsewhere."""
+    stream = delta.stream
+    searched = tuple(column for column in stream.search if column in stream.columns)
+    for key in delta.gone:
+        row = stored(db, stream, delta.partition, key, searched) if searched else None
+        words = [
+            *(key if isinstance(key, list) else [key]),
+            *(value for value in row or () if value is not None),
+        ]
+        yield Gone(key, not isinstance(key, list) and key in moved, fold(" ".join(map(str, words))))
+
+
+def check(db: apsw.Connection, held: Sequence[HeldPart]) -> list[HeldPart]:
+    """The parts that are published already. Raises Moved where another part is not as it was when compared."""
+    done = []
+    for part in held:
+        now = digest_of(db, part.stream, part.part)
+        if now == part.digest:
+            done.append(part)
+        elif now != part.base:
+            raise Moved("The data have changed since they were compared; sync again.", part=part.part)
+    return done
+
+
+def check_base(db: apsw.Connection, delta: Delta) -> None:
+    """In the publishing transaction: the part is still what it was compared with. Raises Moved."""
+    if digest_of(db, delta.stream.name, delta.part) != delta.base:
+        raise Moved("The data have changed since they were compared; sync again.", part=delta.part)
+
+
+def enter_opening(db: apsw.Connection, run: str, about: str, epoch: int) -> None:
+    """Open the books of an approval, in the caller's transaction."""
+    if ledger.plan_of(db, run) is None:
+        ledger.enter(db, run=run, epoch=epoch, kind="opening", outcome=f"approve {about}")
+
+
+# -- the destination ---------------------------------------------------------------------------------------
+
+
+def digest_of(db: apsw.Connection, stream: str, part: str) -> bytes | None:
+    """The digest of a part as it is published now; None: there is no such part."""
+    row: Any = db.execute(
+        "SELECT digest FROM _hamgam_partitions WHERE stream = ? AND part = ?", (stream, part)
+    ).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def records(db: apsw.Connection, streams: Sequence[Stream]) -> dict[str, int]:
+    """Rows of each table now; the one that people count first."""
+    found: dict[str, int] = {}
+    for stream in streams:
+        for table in (*((stream.latest.table,) if stream.latest is not None else ()), stream.table):
+            found[table] = sql.number(db, f"SELECT count(*) FROM {sql.name(table)}")
+    return found
+
+
+def stored(
+    db: apsw.Connection, stream: Stream, partition: dict[str, str], key: Key, columns: Sequence[str]
+) -> tuple[Any, ...] | None:
+    """Some columns of a stored row, by its part and its key within the part."""
+    own = [column for column in stream.primary_key if column not in stream.partition_columns]
+    named = [*stream.partition_columns, *own]
+    match = " AND ".join(f"{sql.name(column)} = ?" for column in named) or "1"
+    values = (
+        *(partition[name] for name in stream.partition_columns.values()),
+        *(key if isinstance(key, list) else [key]),
+    )
+    statement = f"SELECT {sql.names(columns)} FROM {sql.name(stream.table)} WHERE {match}"
+    row: tuple[Any, ...] | None = db.execute(statement, values).fetchone()
+    return row
+
+
+def _summary(
+    db: apsw.Connection, stream: Stream | None, partition: dict[str, str], key: Key
+) -> dict[str, Any] | None:
+    if stream is None:
+        return None
+    columns = summary_columns(stream)
+    row = stored(db, stream, partition, key, columns)
+    return None if row is None else dict(zip(columns, row, strict=True))
