@@ -28,7 +28,14 @@ from panel.models import ACTIVE, DataSync, EngineLease, RunAttempt, RunPartition
 COUNTS = ("read", "added", "changed", "unchanged", "gone", "rejected", "duplicates")
 PARTITIONS = ("planned", "done", "failed", "held")
 CANCEL = "cancel"  # stop_reason of a person's wish; a deadline's is its E_… code
+APPROVE = "approve"  # mode of a run that publishes what another one holds
+UNDO = "undo"  # mode of a run that takes back another one
 INTERRUPTED = "E_INTERRUPTED"  # the engine was stopped: such an attempt does not count against the run
+
+
+def N_(text: str) -> str:
+    """Mark a text for the catalogue; who shows it translates it."""
+    return text
 
 
 @dataclass(frozen=True)
@@ -63,12 +70,15 @@ def request(
     dry_run: bool = False,
     partitions: list[dict[str, str]] | None = None,
     scheduled_for: datetime | None = None,
+    about: SyncRun | None = None,
 ) -> Requested:
     """Ask for a run of a sync; the one verb behind panel, API, command and schedule.
 
     1. Insert a pending run; the partial unique index lets one in at a time.
     2. If somebody was first, theirs is the answer (and if it ended meanwhile, try again).
     3. Show it in the sync's status row.
+
+    about: the run that this one decides upon or takes back.
     """
     values: dict[str, Any] = {
         "uuid": str(uuid.uuid4()),
@@ -84,6 +94,8 @@ def request(
     }
     if partitions is not None:
         values["partitions_wanted"] = partitions
+    if about is not None:
+        values["about_run_id"] = about.id
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     statement = dialect.insert(SyncRun).values(values).on_conflict_do_nothing().returning(SyncRun.id)
     for _ in range(20):
@@ -95,6 +107,53 @@ def request(
         if winner is not None:
             return Requested(winner, joined=True)
     raise RuntimeError(f"runs of sync {sync.key} begin and end faster than this one can be asked for")
+
+
+class CannotUndo(Exception):
+    """A run that cannot be undone now. Its text is an English sentence (a msgid)."""
+
+
+def undo(
+    session: Session, run: SyncRun, *, triggered_by: str, now: datetime, user: User | str | None = None
+) -> Requested:
+    """Ask for a run that takes back what this one published. Joined: it is being undone already.
+
+    Raises CannotUndo.
+    """
+    why_not = why_not_undo(session, run)
+    if why_not is not None:
+        raise CannotUndo(why_not)
+    asked = request(session, run.sync, triggered_by=triggered_by, now=now, user=user, mode=UNDO, about=run)
+    if asked.joined and (asked.run.mode, asked.run.about_run_id) != (UNDO, run.id):
+        raise CannotUndo(N_("Another run of this source is active; wait until it has ended."))
+    return asked
+
+
+def why_not_undo(session: Session, run: SyncRun) -> str | None:
+    """Why a run cannot be undone, as an English sentence (a msgid); None if it can be tried."""
+    if run.status in ACTIVE:
+        return N_("This run has not ended yet.")
+    if run.dry_run or not (run.added or run.changed or run.gone or run.status in ("failed", "cancelled")):
+        return N_("This run changed nothing, so there is nothing to undo.")
+    if is_undone(session, run):
+        return N_("This run has been undone already.")
+    return None
+
+
+def is_undone(session: Session, run: SyncRun) -> bool:
+    """Whether a later run has taken this one back, and was not taken back itself."""
+    undoing = select(SyncRun).where(
+        SyncRun.about_run_id == run.id, SyncRun.mode == UNDO, SyncRun.status == "success"
+    )
+    return any(not is_undone(session, one) for one in session.scalars(undoing).all())
+
+
+def resume(session: Session, sync: DataSync, *, now: datetime) -> bool:
+    """Let the automatic sync go on that an undo has paused. False if it was not paused."""
+    if sync.paused_reason is None:
+        return False
+    sync.paused_reason, sync.updated_at = None, now
+    return True
 
 
 def cancel(session: Session, run: SyncRun, *, now: datetime, user: User | str | None) -> bool:
@@ -145,6 +204,7 @@ def claim(session: Session, run_id: int, *, epoch: int, now: datetime) -> SyncRu
 
     1. pending → running, if its time has come and the lease is still ours.
     2. Write the attempt down before it is made: if we die now, the row tells.
+    3. An ordinary run fetches everything anew, so nobody need decide about older holds any more.
     """
     leader = select(EngineLease.epoch).where(EngineLease.id == 1).scalar_subquery()
     changed = _change(
@@ -168,7 +228,36 @@ def claim(session: Session, run_id: int, *, epoch: int, now: datetime) -> SyncRu
         insert(RunAttempt).values(run_id=run_id, number=changed.attempt, epoch=epoch, started_at=now)
     )
     _mirror(session, changed.sync_id, run_id, status="running", error_code=None)
-    return get(session, run_id)
+    run = get(session, run_id)
+    if run.mode not in (APPROVE, UNDO) and not run.dry_run:
+        older = and_(SyncRun.sync_id == run.sync_id, SyncRun.id < run_id)
+        decide(session, older, decision="superseded", now=now, user=None)
+    return run
+
+
+def decide(
+    session: Session,
+    which: ColumnElement[bool],
+    *,
+    decision: str,
+    now: datetime,
+    user: User | str | None,
+) -> bool:
+    """Write down what became of held runs that nobody has decided about; False if there are none among these."""
+    changed = session.execute(
+        update(SyncRun)
+        .where(which, SyncRun.status == "held", SyncRun.decision.is_(None))
+        .values(
+            decision=decision,
+            decided_by=user.username if isinstance(user, User) else user,
+            decided_at=now,
+        )
+        .returning(SyncRun.id),
+        execution_options={"synchronize_session": False},
+    ).all()
+    for (run_id,) in changed:
+        get(session, run_id)
+    return bool(changed)
 
 
 def adopt(session: Session, run_id: int, *, left_by: int | None, epoch: int) -> bool:
@@ -289,6 +378,9 @@ def finish(
         return None
 
     _end_attempt(session, run_id, changed.attempt, now, outcome.error_code, outcome.error_params)
+    if outcome.status == "success" and run.mode == APPROVE and run.about_run_id is not None:
+        approved = SyncRun.id == run.about_run_id
+        decide(session, approved, decision="approved", now=now, user=run.requested_by)
     mirrored: dict[str, Any] = {"status": outcome.status, "error_code": outcome.error_code}
     if outcome.status == "success":
         session.execute(
@@ -297,14 +389,18 @@ def finish(
             .values(state="done")
             .execution_options(synchronize_session=False)
         )
-    if outcome.status == "success" and not run.dry_run and run.partitions_wanted is None:
+    whole = outcome.status == "success" and not run.dry_run and run.partitions_wanted is None
+    if outcome.status == "success" and run.mode == UNDO:
+        # Else the next due time would bring back what a person has just taken back.
+        mirrored["paused_reason"] = UNDO
+    elif whole:
         # A run of some parts says nothing of the others: "last success" stays what it was.
         mirrored |= {"consecutive_failures": 0, "last_success_at": now}
-        if outcome.records is not None:
-            before = sync.records
-            mirrored["records"] = outcome.records
-            mirrored["records_delta"] = None if before is None else outcome.records - before
-    if outcome.status == "failed" and not run.dry_run:
+    if whole and outcome.records is not None:
+        before = sync.records
+        mirrored["records"] = outcome.records
+        mirrored["records_delta"] = None if before is None else outcome.records - before
+    if outcome.status == "failed" and not run.dry_run and run.mode != UNDO:
         mirrored["consecutive_failures"] = DataSync.consecutive_failures + 1
     if next_run_at is not None:
         mirrored["next_run_at"] = next_run_at

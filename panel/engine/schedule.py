@@ -93,7 +93,8 @@ def start_due(session: Session, now: datetime) -> list[SyncRun]:
     """Ask for a run of every sync that is due, and move each schedule on; the caller commits.
 
     1. Give a next moment to syncs whose schedule was switched on or off without one.
-    2. For each due sync: ask for one run, whatever was missed; a run that is still going is a skipped tick.
+    2. For each due sync: ask for one run, whatever was missed; a run that is still going is a skipped tick, and so
+       is every tick while an undo has paused the sync.
     3. Move the next moment past `now`.
     """
     scheduled = DataSync.schedule_kind != "off"
@@ -108,6 +109,10 @@ def start_due(session: Session, now: datetime) -> list[SyncRun]:
     for sync in session.scalars(due.limit(BATCH)).all():
         tick = sync.next_run_at
         assert tick is not None
+        if sync.paused_reason is not None:
+            _skip(session, sync, [tick], "paused", None)
+            sync.next_run_at = next_due(sync, now)
+            continue
         answer = runs.request(session, sync, triggered_by="schedule", now=now, scheduled_for=tick)
         if not answer.joined:
             started.append(answer.run)
@@ -141,7 +146,7 @@ def _cron_times(cron: str, after: datetime, zone: str) -> Iterator[datetime]:
         yield moment.astimezone(UTC)
 
 
-def _skip(session: Session, sync: DataSync, ticks: list[datetime], reason: str, run_id: int) -> None:
+def _skip(session: Session, sync: DataSync, ticks: list[datetime], reason: str, run_id: int | None) -> None:
     if not ticks:
         return
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from fetchers.core import registry
-from panel import settings
+from panel import runs, settings
 from panel.config import Config
 from panel.engine.retry import Fault
 from panel.models import DataSync, SyncRun
@@ -40,8 +40,14 @@ def build(
     now: datetime,
     resolve: Resolve = settings.resolved,
 ) -> Spec | Fault:
-    """The order for a run, or why there can be none: settings that a person must complete."""
+    """The order for a run, or why there can be none: settings that a person must complete.
+
+    An approval and an undo ask no gateway, so they get no settings and no secret, and incomplete ones do not
+    hinder them.
+    """
     sync = run.sync
+    if run.mode in (runs.APPROVE, runs.UNDO):
+        return _about_another(session, run, config, epoch, now)
     found = resolve(sync, session, config)
     if found.problems:
         return _fault(sync, found)
@@ -63,9 +69,31 @@ def build(
             "total_rows": sync.guard_total_rows,
             "total_percent": sync.guard_total_percent,
         },
-        "now": now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "now": _utc(now),
     }
     return Spec(order, _secrets(sync, found.values))
+
+
+def _about_another(session: Session, run: SyncRun, config: Config, epoch: int, now: datetime) -> Spec | Fault:
+    about = session.get(SyncRun, run.about_run_id) if run.about_run_id is not None else None
+    if about is None:
+        return Fault("E_MOVED" if run.mode == runs.APPROVE else "E_UNDO")
+    order = {
+        "run": run.uuid,
+        "attempt": run.attempt,
+        "epoch": epoch,
+        "source": run.sync.fetcher,
+        "database": config.data_database_url,
+        "staging": str(config.instance / "staging"),
+        "mode": run.mode,
+        "about": about.uuid,
+        "now": _utc(now),
+    }
+    return Spec(order, ())
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def unfinished(session: Session, run: SyncRun, now: datetime) -> list[str]:

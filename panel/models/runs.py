@@ -207,5 +207,5 @@ class SkippedTick(Base):
 
     sync_id: Mapped[int] = mapped_column(ForeignKey("data_syncs.id", ondelete="CASCADE"), primary_key=True)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
-    reason: Mapped[str] = mapped_column(String(32))  # still_running, caught_up
+    reason: Mapped[str] = mapped_column(String(32))  # still_running, caught_up, paused
     run_id: Mapped[int | None] = mapped_column(ForeignKey("sync_runs.id", ondelete="SET NULL"))

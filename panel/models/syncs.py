@@ -84,6 +84,7 @@ class DataSync(Base):
                 "cron": self.cron,
             },
             "next_run_at": iso(self.next_run_at),
+            "paused": self.paused_reason,
             "last_success_at": iso(self.last_success_at),
             "records": self.records,
             "records_delta": self.records_delta,
