@@ -3,6 +3,7 @@
 Every call is a POST that reads, so repeating one is safe.
 """
 
+import re
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -15,28 +16,39 @@ from fetchers.core.clean import clean
 from fetchers.core.envelope import Page
 from fetchers.core.http import Answer, Session
 
+FRESH_TOKENS = 2  # that one request may use up
+MAX_REFUSED = 3  # requests in a row whose fresh tokens are refused, before nothing more is asked
+_LONG_NUMBER = re.compile(r"\d{8,}")  # of a person, most likely: no run's log needs it
+
 
 class GolestanClient:
-    """One login, shared by all threads of a job."""
+    """One login, shared by all threads of a job. Raises ConfigError for an address that is none."""
 
     def __init__(self, session: Session, base_url: str, username: str, password: str) -> None:
         self._session = session
         self._base = base_url.rstrip("/")
-        self._host = urlsplit(self._base).netloc
+        try:
+            self._host = urlsplit(self._base).netloc
+        except ValueError:
+            raise errors.ConfigError(
+                "The gateway's address is not a web address.", setting="base_url"
+            ) from None
         self._credentials = {"userName": username, "password": password}
         self._lock = threading.Lock()
-        self._token: str | None = None
+        self._token = ""
         self._generation = 0
-        self._refused: errors.AuthError | None = None
+        self._refused_tokens = 0
+        self._refused: errors.FetchError | None = None  # why no login will ever work in this job
 
     def login(self) -> None:
-        """Log in once, now. Raises AuthError where name or password are wrong; that is never tried again."""
-        self._renew(self._generation)
+        """Log in once, now. Raises AuthError or ConfigError where that cannot work; it is never tried again."""
+        with self._lock:
+            self._renew()
 
     def page(self, path: str, body: Mapping[str, Any], what: str) -> Page:
         """Ask for one page, patiently. `what` names the part in the log.
 
-        Raises FetchError: AuthError where a fresh token is refused too, GatewayError for a refused request.
+        Raises FetchError: AuthError where the login is refused, GatewayError for a refused request or token.
         """
         return self._session.patiently(lambda: self._page_once(path, body), what)
 
@@ -48,10 +60,9 @@ class GolestanClient:
             raise errors.Envelope(f"{self._host} answered {answer.status} instead of data.", reason="status")
         found = envelope.read(answer.body, answer.headers)
         if _says_failed(found):
+            said = self._message(found)
             raise errors.Envelope(
-                f"{self._host} answered with an error: {_message(found)}",
-                reason="error_body",
-                said=_message(found),
+                f"{self._host} answered with an error. {said}".strip(), reason="error_body", said=said
             )
         return Page(
             envelope.records(found.get("data"), self._host), envelope.whole_number(found.get("totalcount"))
@@ -60,42 +71,54 @@ class GolestanClient:
     def _post_with_token(self, path: str, body: Mapping[str, Any]) -> Answer:
         """One call; a 401 renews the token once for all threads, and the same request is repeated.
 
-        A token that another thread fetched may be used up or withdrawn before we come to use it, so only a token
-        that this call fetched itself counts against the gateway.
+        Who renews it also uses it first, while the others wait: it may be good for one use, or be withdrawn at once.
         """
-        own_logins = 0
-        while own_logins < 2:
+        while True:
             generation, token = self._current()
-            answer = self._session.post_json(self._base + path, body, {"Authorization": f"Bearer {token}"})
+            answer = self._ask(path, body, token)
             if answer.status != 401:
                 return answer
-            own_logins += self._renew(generation)
-        raise errors.GatewayError(
-            f"{self._host} refuses a token that it has just given (401).", host=self._host, status=401
-        )
+            with self._lock:
+                if self._generation != generation:
+                    continue  # another thread has renewed it meanwhile
+                for _ in range(FRESH_TOKENS):
+                    self._renew()
+                    answer = self._ask(path, body, self._token)
+                    if answer.status != 401:
+                        return answer
+                raise self._token_refused()
+
+    def _ask(self, path: str, body: Mapping[str, Any], token: str) -> Answer:
+        answer = self._session.post_json(self._base + path, body, {"Authorization": f"Bearer {token}"})
+        if answer.status != 401:
+            self._refused_tokens = 0
+        return answer
+
+    def _token_refused(self) -> errors.FetchError:
+        """Tokens that were just given are refused. Where that goes on, stop before the logins lock the account."""
+        message = f"{self._host} refuses a token that it has just given (401)."
+        self._refused_tokens += 1
+        if self._refused_tokens >= MAX_REFUSED:
+            self._refused = errors.AuthError(message, host=self._host, status=401)
+            return self._refused
+        return errors.GatewayError(message, host=self._host, status=401, said="")
 
     def _current(self) -> tuple[int, str]:
         with self._lock:
-            generation, token = self._generation, self._token
-        if token is None:
-            self._renew(generation)
-            return self._current()
-        return generation, token
+            if not self._token:
+                self._renew()
+            return self._generation, self._token
 
-    def _renew(self, seen: int) -> bool:
-        """Log in, unless another thread has done so since the caller looked. True if this call did."""
-        with self._lock:
-            if self._refused is not None:
-                raise self._refused
-            if self._generation != seen:
-                return False
-            try:
-                self._token = self._login_once()
-            except errors.AuthError as error:
-                self._refused = error
-                raise
-            self._generation += 1
-            return True
+    def _renew(self) -> None:
+        """Log in; the caller holds the lock, so all other threads wait for this one login."""
+        if self._refused is not None:
+            raise self._refused
+        try:
+            self._token = self._login_once()
+        except (errors.AuthError, errors.ConfigError) as error:
+            self._refused = error
+            raise
+        self._generation += 1
 
     def _login_once(self) -> str:
         answer = self._session.post_json(f"{self._base}/Login", self._credentials, {})
@@ -105,15 +128,20 @@ class GolestanClient:
                 host=self._host,
                 status=answer.status,
             )
+        if answer.status in (404, 405, 410):
+            raise errors.ConfigError(
+                f"{self._host} has no login at this address ({answer.status}).", setting="base_url"
+            )
         if answer.status != 200:
             raise self._refusal(answer)
+        # From here on the gateway has judged: whatever it calls its no, a second try might count as a wrong password.
         found = envelope.read(answer.body, answer.headers)
         try:
             token = msgspec.json.decode(found["data"], type=_Login).token
-        except (KeyError, msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise errors.Envelope(f"{self._host} gave no token at the login.", reason="no_token") from error
-        if not token or not token.isascii() or any(sign.isspace() for sign in token):
-            raise errors.Envelope(f"{self._host} gave no usable token at the login.", reason="no_token")
+        except (KeyError, msgspec.MsgspecError, ValueError, RecursionError):
+            token = ""
+        if not token.isascii() or not token.isprintable() or " " in token or not token:
+            raise errors.AuthError(f"{self._host} gave no token at the login.", host=self._host, status=200)
         return token
 
     def _refusal(self, answer: Answer) -> errors.FetchError:
@@ -121,7 +149,7 @@ class GolestanClient:
         said, trace = "", ""
         try:
             found = envelope.read(answer.body, answer.headers) if answer.body.strip() else {}
-            said, trace = _message(found), _text(found.get("traceid"))
+            said, trace = self._message(found), _text(found.get("traceid"))[:100]
         except errors.FetchError:
             said = ""  # a web page or plain text: the status says enough
         return errors.GatewayError(
@@ -132,37 +160,43 @@ class GolestanClient:
             trace=trace,
         )
 
+    def _message(self, found: Mapping[str, msgspec.Raw]) -> str:
+        """What an error body says, from any of its known shapes: cleaned, short, and without what must stay here."""
+        pieces = [_text(found.get(key)) for key in ("title", "message", "error", "errors")]
+        said = " ".join(dict.fromkeys(piece for piece in pieces if piece))
+        for secret in (*self._credentials.values(), self._token):
+            if secret:
+                said = said.replace(secret, "--------")
+        return _LONG_NUMBER.sub("--------", said)[:200]
+
 
 class _Login(msgspec.Struct):
     token: str
 
 
 def _says_failed(found: Mapping[str, msgspec.Raw]) -> bool:
-    flag = found.get("issuccess")
-    if flag is not None and bytes(flag).strip() == b"false":
+    if bytes(found.get("issuccess", b"")).strip() == b"false":
         return True
-    return "data" not in found and any(key in found for key in ("errors", "title", "message", "error"))
-
-
-def _message(found: Mapping[str, msgspec.Raw]) -> str:
-    """What an error body says, from any of its known shapes, cleaned and short."""
-    pieces = [_text(found.get(key)) for key in ("title", "message", "error", "errors")]
-    return " ".join(dict.fromkeys(piece for piece in pieces if piece))[:200]
+    if any(_text(found.get(key)) not in ("", "False") for key in ("error", "errors")):
+        return True
+    return "data" not in found and any(key in found for key in ("title", "message"))
 
 
 def _text(raw: msgspec.Raw | None) -> str:
+    """A value's words, whatever its shape. Never raises."""
     if raw is None:
         return ""
     try:
-        value = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
+        return clean(" ".join(_leaves(msgspec.json.decode(raw)))) or ""
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return ""
-    return clean(" ".join(_leaves(value))) or ""
 
 
 def _leaves(value: Any) -> list[str]:
     if isinstance(value, dict):
-        return [leaf for key, inner in value.items() for leaf in (f"{key}:", *_leaves(inner))]
+        return [
+            leaf for key, inner in value.items() if (found := _leaves(inner)) for leaf in (f"{key}:", *found)
+        ]
     if isinstance(value, list):
         return [leaf for inner in value for leaf in _leaves(inner)]
     return [] if value is None else [str(value)]
