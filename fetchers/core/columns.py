@@ -64,6 +64,8 @@ DROP INDEX IF EXISTS _hamgam_changes_run;  -- of the first version; the next one
 CREATE INDEX IF NOT EXISTS _hamgam_changes_run_part ON _hamgam_changes (run, stream, part);
 CREATE INDEX IF NOT EXISTS _hamgam_changes_key ON _hamgam_changes (stream, key);
 CREATE INDEX IF NOT EXISTS _hamgam_changes_part ON _hamgam_changes (stream, part);
+-- Holds all that a search asks about, in the order in which lines come, so that long lines need not be read.
+CREATE INDEX IF NOT EXISTS _hamgam_changes_at ON _hamgam_changes (at, kind, stream, key, folded);
 """
 
 

@@ -6,15 +6,12 @@ source by name. Names of tables and columns reach the database through SQLAlchem
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Engine,
     Integer,
     MetaData,
     Select,
@@ -22,18 +19,17 @@ from sqlalchemy import (
     Table,
     and_,
     cast,
-    create_engine,
-    event,
     func,
     inspect,
     or_,
     select,
 )
-from sqlalchemy.engine import make_url
 
 from fetchers.core import registry
 from fetchers.core.clean import Field, fold
 from fetchers.core.fetcher import Label, Stream
+from panel import destination
+from panel.destination import reader
 
 ROWS_A_PAGE = 25
 COUNTED_UP_TO = 100_000
@@ -114,28 +110,9 @@ def _tables_of(stream: Stream) -> list[DataTable]:
     return [DataTable(stream.table, stream.label, stream, stream.primary_key, key and stream.table, key)]
 
 
-@lru_cache(maxsize=4)
-def reader(url: str) -> Engine:
-    """An engine that cannot write, nor make the file that it should read."""
-    address = make_url(url)
-    if address.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(f"sqlite:///file:{address.database}?mode=rw&uri=true")
-
-    @event.listens_for(engine, "connect")
-    def _only_look(connection: Any, _record: Any) -> None:
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute("PRAGMA busy_timeout = 5000")
-
-    return engine
-
-
 def is_there(url: str, table: DataTable) -> bool:
     """Whether the destination has this table yet: before the first sync it has not."""
-    address = make_url(url)
-    if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
-        return False
-    return inspect(reader(url)).has_table(table.name)
+    return destination.is_there(url, table.name)
 
 
 def page(url: str, table: DataTable, *, search: str, sort: str | None, descending: bool, number: int) -> Page:

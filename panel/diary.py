@@ -1,0 +1,215 @@
+"""Reading the change diary: who appeared, left or changed, by run, source, kind, field, day and person.
+
+A search looks into `folded`, which the publisher writes from the searched columns, so it finds people however their
+names are typed, and those who are gone.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock_time
+from typing import Any
+
+from sqlalchemy import Column, Integer, MetaData, Row, Select, String, Table, func, inspect, or_, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from fetchers.core import registry
+from fetchers.core.clean import fold
+from fetchers.core.clean.jalali import parse, to_gregorian
+from fetchers.core.fetcher import Stream
+from panel.destination import is_there, reader
+from panel.persian import TEHRAN
+
+KINDS = ("added", "changed", "gone", "loaded", "left")
+COUNTED_UP_TO = 10_000
+MOST_WORDS = 8
+MASK = "••••"
+
+CHANGES = Table(
+    "_hamgam_changes",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    *(
+        Column(name, String)
+        for name in ("run", "stream", "part", "key", "kind", "before", "after", "folded", "at")
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which lines. run: a UUID. since, until: days in Tehran, both included. words: as a person typed them."""
+
+    run: str | None = None
+    streams: tuple[str, ...] | None = None
+    kind: str | None = None
+    field: str | None = None
+    since: date | None = None
+    until: date | None = None
+    words: str = ""
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line. before, after: fields by name; None where there is nothing on that side."""
+
+    id: int
+    run: str
+    stream: str
+    part: str
+    key: str | None
+    kind: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    at: datetime
+
+    @property
+    def fields(self) -> list[tuple[str, Any, Any]]:
+        """Of a changed row: field, from, to."""
+        if self.kind != "changed":
+            return []
+        before, after = self.before or {}, self.after or {}
+        return [(name, before.get(name), after.get(name)) for name in dict.fromkeys([*before, *after])]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some lines, newest first. `more`: there are more than were counted."""
+
+    changes: list[Change]
+    total: int
+    more: bool
+    page: int
+    pages: int
+
+
+def streams() -> dict[str, Stream]:
+    """Every stream of every fetcher that can be used."""
+    return {stream.name: stream for found in streams_by_source().values() for stream in found}
+
+
+def streams_by_source() -> dict[str, list[Stream]]:
+    """Fetcher → its streams."""
+    return {
+        key: listing.fetcher.streams() if listing.fetcher else []
+        for key, listing in registry.catalogue().items()
+    }
+
+
+def page(url: str, wanted: Wanted, *, number: int = 1, size: int = 50) -> Page:
+    """One page of lines, newest first; counted up to a limit, since nobody turns a thousand pages."""
+    if not is_there(url, CHANGES.name):
+        return Page([], 0, False, 1, 1)
+    with reader(url).connect() as connection:
+        where = _where(wanted, _has_folded(url))
+        some = select(CHANGES.c.id).where(*where).limit(COUNTED_UP_TO + 1).subquery()
+        total = connection.scalar(select(func.count()).select_from(some)) or 0
+        pages = max(1, -(-min(total, COUNTED_UP_TO) // size))
+        number = max(1, min(number, pages))
+        found = connection.execute(_lines(where).offset((number - 1) * size).limit(size)).all()
+    return Page([_change(row) for row in found], total, total > COUNTED_UP_TO, number, pages)
+
+
+def lines(url: str, wanted: Wanted, limit: int) -> Iterator[Change]:
+    """The newest lines, for a file."""
+    if not is_there(url, CHANGES.name):
+        return
+    with reader(url).connect() as connection:
+        statement = _lines(_where(wanted, _has_folded(url))).limit(limit)
+        for row in connection.execution_options(stream_results=True).execute(statement):
+            yield _change(row)
+
+
+def counts(url: str, run: str) -> dict[str, int]:
+    """How many lines of each kind a run has written."""
+    if not is_there(url, CHANGES.name):
+        return {}
+    statement = select(CHANGES.c.kind, func.count()).where(CHANGES.c.run == run).group_by(CHANGES.c.kind)
+    with reader(url).connect() as connection:
+        return {str(kind): int(n) for kind, n in connection.execute(statement)}
+
+
+def masked(change: Change, may_see_personal: bool) -> Change:
+    """The line without personal data; of a stream that no fetcher declares any more, without any values."""
+    if may_see_personal:
+        return change
+    stream = streams().get(change.stream)
+
+    def hide(values: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        if values is None or change.kind == "loaded":
+            return values
+        return {name: MASK if value and _personal(stream, name) else value for name, value in values.items()}
+
+    after = change.after if change.kind == "left" else hide(change.after)
+    return Change(
+        change.id, change.run, change.stream, change.part, change.key, change.kind, hide(change.before), after,
+        change.at,
+    )  # fmt: skip
+
+
+def day(text: str) -> date | None:
+    """A day as people type it: ۱۴۰۵/۰۹/۰۱, 1405-9-1, or Gregorian 2026-11-22. None for anything else."""
+    found = parse(text[:40]).day
+    return None if found is None else to_gregorian(found.year, found.month, found.day)
+
+
+def _personal(stream: Stream | None, column: str) -> bool:
+    if stream is None:
+        return True
+    field = stream.fields.get(column)
+    return bool(field and field.personal)
+
+
+def _has_folded(url: str) -> bool:
+    """A destination that the first version made has no such column until the next run."""
+    return any(column["name"] == "folded" for column in inspect(reader(url)).get_columns(CHANGES.name))
+
+
+def _lines(where: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    named = (
+        CHANGES.c[name] for name in ("id", "run", "stream", "part", "key", "kind", "before", "after", "at")
+    )
+    return select(*named).where(*where).order_by(CHANGES.c.id.desc())
+
+
+def _where(wanted: Wanted, has_folded: bool) -> list[ColumnElement[bool]]:
+    line = CHANGES.c
+    found: list[ColumnElement[bool]] = []
+    if wanted.run is not None:
+        found.append(line.run == wanted.run)
+    if wanted.streams is not None:
+        found.append(line.stream.in_(wanted.streams))
+    if wanted.kind is not None:
+        found.append(line.kind == wanted.kind)
+    if wanted.key is not None:
+        found.append(line.key == wanted.key)
+    if wanted.field is not None:
+        named = json.dumps(wanted.field) + ":"
+        found += [line.kind == "changed", line.before.contains(named, autoescape=True)]
+    if wanted.since is not None:
+        found.append(line.at >= _midnight(wanted.since))
+    if wanted.until is not None:
+        found.append(line.at < _midnight(wanted.until + timedelta(days=1)))
+    for word in fold(wanted.words).split()[:MOST_WORDS]:
+        is_key = line.key == word
+        found.append(or_(line.folded.contains(word, autoescape=True), is_key) if has_folded else is_key)
+    return found
+
+
+def _midnight(day: date) -> str:
+    """The beginning of a day in Tehran, as the diary writes moments."""
+    moment = datetime.combine(day, clock_time(), TEHRAN)
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _change(row: Row[Any]) -> Change:
+    id_, run, stream, part, key, kind, before, after, at = row
+    return Change(
+        id_, run, stream, part, key, kind, _fields(before), _fields(after), datetime.fromisoformat(at)
+    )
+
+
+def _fields(text: str | None) -> Mapping[str, Any] | None:
+    return None if text is None else json.loads(text)
