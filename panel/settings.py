@@ -220,6 +220,7 @@ def save(
     config: Config,
     actor: str,
     *,
+    address: str | None = None,
     now: datetime | None = None,
 ) -> Saved:
     """Check and write what a person changed, in the caller's transaction; all of it or nothing.
@@ -269,7 +270,7 @@ def save(
         details: dict[str, Any] = {"names": sorted(changed)}
         if shared:
             details["shared_with"] = sorted(shared)
-        audit.record(session, actor, "settings_changed", sync.key, **details)
+        audit.record(session, actor, "settings_changed", sync.key, address, **details)
     return Saved(tuple(sorted(changed)), tuple(sorted(shared)))
 
 

@@ -19,5 +19,5 @@ def register(app: Flask, admin: Admin, db: Any) -> None:
     admin.add_view(Campuses(Campus, db, name=lazy("Campuses"), endpoint="campuses", url="/campuses"))
     admin.add_view(Users(User, db, name=lazy("Users"), endpoint="users", url="/users"))
     admin.add_view(Tokens(ApiToken, db, name=lazy("API tokens"), endpoint="tokens", url="/tokens"))
-    admin.add_view(Trail(AuditEntry, db, name=lazy("Who did what"), endpoint="audit", url="/audit"))
+    admin.add_view(Trail(AuditEntry, db, name=lazy("Audit trail"), endpoint="audit", url="/audit"))
     admin.add_view(Account(name=lazy("My account"), endpoint="account", url="/account"))

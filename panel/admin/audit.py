@@ -2,10 +2,21 @@
 
 from typing import Any
 
+from flask import url_for
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
+from markupsafe import Markup
 
+from fetchers.core import registry
+from panel.admin import sources
 from panel.admin.guarded import GuardedModelView
-from panel.admin.show import moment
+from panel.admin.settings_form import LIMIT_WORDS
+from panel.admin.show import digits, moment, number
+from panel.admin.tokens import SCOPE_WORDS
+from panel.admin.users import ROLE_WORDS
+from panel.auth.locale import current
+from panel.models import AuditEntry
+from panel.settings import extra
 
 ACTION_WORDS = {
     "login": lazy("signed in"),
@@ -30,14 +41,105 @@ ACTION_WORDS = {
 }
 
 
-def written_out(details: dict[str, Any] | None) -> str:
-    """role=admin, changed=password, active"""
-    if not details:
+# What the programs that act for nobody call themselves.
+PROGRAM_WORDS = {
+    "cli": lazy("the command line"),
+    "start": lazy("the first start"),
+    "demo": lazy("the demonstration"),
+}
+ABOUT_A_SOURCE = (
+    "run_requested",
+    "run_cancelled",
+    "settings_changed",
+    "schedule_changed",
+    "connection_tested",
+)
+DETAIL_WORDS = {
+    "acts_for": lazy("acts for"),
+    "active": lazy("may sign in"),
+    "added": lazy("added"),
+    "changed": lazy("changed"),
+    "kind": lazy("kind"),
+    "mode": lazy("kind"),
+    "name": lazy("name"),
+    "names": lazy("settings"),
+    "prefix": lazy("begins with"),
+    "role": lazy("role"),
+    "schedule": lazy("schedule"),
+    "scope": lazy("may"),
+    "shared_with": lazy("also for"),
+    "token": lazy("by the token"),
+}
+VALUE_WORDS = {
+    "role": ROLE_WORDS,
+    "scope": SCOPE_WORDS,
+    "kind": {"off": lazy("by hand only"), "interval": lazy("every some minutes"), "cron": lazy("by cron")},
+    "mode": {"full": lazy("full comparison"), "incremental": lazy("usual")},
+}
+CHANGED_WORDS = {
+    "full_name": lazy("full name"),
+    "role": lazy("role"),
+    "active": lazy("may sign in"),
+    "password": lazy("password"),
+}
+
+
+def who(entry: AuditEntry) -> str:
+    """A person by name; a program, which has no address, in words."""
+    word = PROGRAM_WORDS.get(entry.actor) if entry.address is None else None
+    return str(word or entry.actor)
+
+
+def subject(entry: AuditEntry) -> str:
+    if not entry.subject:
         return "–"
-    return "; ".join(
-        f"{name}={', '.join(map(str, value)) if isinstance(value, list) else value}"
-        for name, value in details.items()
-    )
+    return sources.label(entry.subject) if entry.action in ABOUT_A_SOURCE else entry.subject
+
+
+def written_out(entry: AuditEntry) -> Markup | str:
+    """The details in words: run 12 (a link); role: operator; settings: gateway address, first term."""
+    pieces: list[Markup] = []
+    for name, value in (entry.details or {}).items():
+        if name == "run":
+            pieces.append(
+                Markup('<a class="num" href="{}">{}</a>').format(
+                    url_for("runs.one", run_id=value), _("Run %(number)s", number=digits(value))
+                )
+            )
+        elif value is not None:
+            word = DETAIL_WORDS.get(name, name)
+            pieces.append(Markup("{}: <bdi>{}</bdi>").format(word, _value(entry, name, value)))
+    return Markup("؛ " if current() == "fa" else "; ").join(pieces) if pieces else "–"
+
+
+def _value(entry: AuditEntry, name: str, value: Any) -> str:
+    if isinstance(value, list):
+        comma = "، " if current() == "fa" else ", "
+        return comma.join(_one(entry, name, one) for one in value)
+    return _one(entry, name, value)
+
+
+def _one(entry: AuditEntry, name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(value, int):
+        return number(value)
+    if name == "names":
+        return setting_title(entry.subject or "", value)
+    if name == "shared_with":
+        return sources.label(value)
+    if name == "changed":
+        return str(CHANGED_WORDS.get(value, value))
+    return str(VALUE_WORDS.get(name, {}).get(value, value))
+
+
+def setting_title(key: str, name: str) -> str:
+    """What the form of this source calls a setting; its own name where the form no longer has it."""
+    if name in LIMIT_WORDS:
+        return str(LIMIT_WORDS[name][0])
+    fetcher = registry.load(key).fetcher
+    fields = {} if fetcher is None else fetcher.Settings.model_fields
+    return str(extra(fields[name]).get(f"title_{current()}") or name) if name in fields else name
 
 
 class Trail(GuardedModelView):
@@ -55,8 +157,9 @@ class Trail(GuardedModelView):
     }
     column_formatters = {
         "at": lambda view, context, entry, name: moment(entry.at),
+        "actor": lambda view, context, entry, name: who(entry),
         "action": lambda view, context, entry, name: ACTION_WORDS.get(entry.action, entry.action),
-        "subject": lambda view, context, entry, name: entry.subject or "–",
+        "subject": lambda view, context, entry, name: subject(entry),
         "address": lambda view, context, entry, name: entry.address or "–",
-        "details": lambda view, context, entry, name: written_out(entry.details),
+        "details": lambda view, context, entry, name: written_out(entry),
     }
