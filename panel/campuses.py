@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 
 from panel.models import Campus
 
+COLUMNS = ("pardis_code", "name", "province_code", "type")
+
 
 @dataclass(frozen=True)
 class Line:
@@ -26,12 +28,30 @@ class Line:
     type: int | None = None
 
 
+def N_(text: str) -> str:
+    """Mark a text for the catalogue; it is translated when it is shown."""
+    return text
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is odd about one line; as a text, in English."""
+
+    line: int | None  # none where there are no lines
+    text: str
+    params: dict[str, str]
+
+    def __str__(self) -> str:
+        said = self.text % self.params
+        return said if self.line is None else f"line {self.line}: {said}"
+
+
 @dataclass
 class Reading:
     """What was read, and what was odd, each with its line number."""
 
     lines: list[Line] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -44,6 +64,10 @@ class Written:
 
 class CampusFileError(Exception):
     """The file cannot be read as a list of campuses."""
+
+    def __init__(self, text: str, **params: str) -> None:
+        super().__init__(text % params)
+        self.text, self.params = text, params
 
 
 def clean_code(text: str) -> str:
@@ -60,7 +84,7 @@ def read_file(path: Path) -> Reading:
     try:
         return read_csv(path.read_bytes())
     except OSError as error:
-        raise CampusFileError(f"{path} cannot be read: {error.strerror}") from error
+        raise CampusFileError(N_("it cannot be read: %(why)s"), why=str(error.strerror)) from error
 
 
 def read_csv(content: bytes) -> Reading:
@@ -68,7 +92,7 @@ def read_csv(content: bytes) -> Reading:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise CampusFileError("the file is not UTF-8; save it as “CSV UTF-8”") from error
+        raise CampusFileError(N_("it is not UTF-8; save it as “CSV UTF-8”")) from error
     # Excel writes semicolons where the comma is a decimal mark.
     first = text.lstrip().split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
@@ -76,19 +100,21 @@ def read_csv(content: bytes) -> Reading:
     try:
         rows = [(number, row) for number, row in enumerate(table, 1) if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        raise CampusFileError(f"the file is not CSV: {error}") from error
+        raise CampusFileError(N_("it is not CSV: %(why)s"), why=str(error)) from error
     if not rows:
-        raise CampusFileError("the file is empty")
+        raise CampusFileError(N_("it is empty"))
     header = [cell.strip().lower() for cell in rows[0][1]]
     if "pardis_code" in header:
         rows = rows[1:]
     elif clean_code(rows[0][1][0]).isdigit():
-        header = ["pardis_code", "name", "province_code", "type"]
+        header = list(COLUMNS)
     else:
-        raise CampusFileError("the first line must name the columns: pardis_code,name,province_code,type")
+        raise CampusFileError(
+            N_("its first line must name the columns: %(columns)s"), columns=",".join(COLUMNS)
+        )
     reading = Reading()
     for number, row in rows:
-        _take(reading, f"line {number}", dict(zip(header, row, strict=False)))
+        _take(reading, number, dict(zip(header, row, strict=False)))
     return reading
 
 
@@ -97,36 +123,41 @@ def read_codes(text: str) -> Reading:
     reading = Reading()
     for code in text.replace("،", ",").split(","):
         if code.strip():
-            _take(reading, "GOLESTAN_CAMPUSES", {"pardis_code": code})
+            _take(reading, None, {"pardis_code": code})
     return reading
 
 
-def _take(reading: Reading, where: str, cells: dict[str, str]) -> None:
+def _take(reading: Reading, number: int | None, cells: dict[str, str]) -> None:
     written = cells.get("pardis_code", "")
     code = clean_code(written)
     if not (code.isascii() and code.isalnum() and len(code) <= 16):
-        reading.problems.append(f"{where}: “{written.strip()[:40]}” is not a campus code; left out")
+        text = N_("“%(code)s” is not a campus code; left out")
+        reading.problems.append(Problem(number, text, {"code": written.strip()[:40]}))
         return
     if any(line.code == code for line in reading.lines):
-        reading.problems.append(f"{where}: {code} is there twice; the first one counts")
+        text = N_("%(code)s is there twice; the first one counts")
+        reading.problems.append(Problem(number, text, {"code": code}))
         return
     name = " ".join(cells.get("name", "").split())[:200]
     reading.lines.append(
         Line(
             code,
             name or None,
-            _whole(reading, where, "province_code", cells, 99),
-            _whole(reading, where, "type", cells, 9),
+            _whole(reading, number, "province_code", cells, 99),
+            _whole(reading, number, "type", cells, 9),
         )
     )
 
 
-def _whole(reading: Reading, where: str, column: str, cells: dict[str, str], most: int) -> int | None:
+def _whole(reading: Reading, number: int | None, column: str, cells: dict[str, str], most: int) -> int | None:
     text = clean_code(cells.get(column, ""))
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and int(text) <= most):
-        reading.problems.append(f"{where}: {column} “{text[:20]}” is not 0 to {most}; left empty")
+        said = N_("%(column)s “%(given)s” is not 0 to %(most)s; left empty")
+        reading.problems.append(
+            Problem(number, said, {"column": column, "given": text[:20], "most": str(most)})
+        )
         return None
     return int(text)
 

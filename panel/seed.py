@@ -117,7 +117,9 @@ def _campuses(session: Session, config: Config) -> tuple[int, tuple[str, ...]]:
         reading = campuses.read_file(path) if _is_file(path) else campuses.read_codes(config.campuses)
     except campuses.CampusFileError as error:
         raise ConfigError(f"GOLESTAN_CAMPUSES={config.campuses}: {error}.") from error
-    return campuses.write(session, reading.lines).added, tuple(reading.problems)
+    return campuses.write(session, reading.lines).added, tuple(
+        f"GOLESTAN_CAMPUSES: {problem}" for problem in reading.problems
+    )
 
 
 def _is_file(path: Path) -> bool:

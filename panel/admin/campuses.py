@@ -85,6 +85,7 @@ class Campuses(GuardedModelView):
 
     # Flask-Admin asks for these in each request, and once while the view is made.
     can_create = can_edit = column_display_actions = _may_change
+    new_title = lazy("New campus")
 
     def get_create_form(self) -> type[BaseForm]:
         return NewCampus
@@ -149,7 +150,7 @@ class Campuses(GuardedModelView):
         try:
             reading = campuses.read_csv(file.read())
         except campuses.CampusFileError as error:
-            flash(_("The file was not taken: %(reason)s", reason=str(error)), "error")
+            flash(_("The file was not taken: %(reason)s", reason=_(error.text, **error.params)), "error")
             return back
         written = campuses.write(db.session(), reading.lines)
         audit.record(
@@ -170,7 +171,8 @@ class Campuses(GuardedModelView):
             "success",
         )
         for problem in reading.problems[:20]:
-            flash(problem, "warning")
+            said = _(problem.text, **problem.params)
+            flash(_("Line %(line)s: %(what)s", line=digits(problem.line), what=said), "warning")
         return back
 
 
