@@ -1,10 +1,14 @@
 """The base of every list over a table of the panel: all is off and closed until a view says so."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import abort, request
+from flask import abort, request, session
+from flask_admin import expose
+from flask_admin.babel import gettext as theirs
 from flask_admin.contrib.sqla import ModelView
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as lazy
 from flask_login import current_user
 from wtforms import SelectChoice
 
@@ -22,6 +26,7 @@ class GuardedModelView(ModelView):
 
     sees = "admin"
     changes = "admin"
+    new_title: Any = lazy("New")
 
     # Flask-Admin allows all of these by itself.
     can_create = False
@@ -52,6 +57,19 @@ class GuardedModelView(ModelView):
     def is_action_allowed(self, name: str) -> bool:
         return name != "delete" and super().is_action_allowed(name)
 
+    @expose("/new/", methods=("GET", "POST"))
+    def create_view(self) -> Any:
+        return in_our_words(super().create_view())
+
+    @expose("/edit/", methods=("GET", "POST"))
+    def edit_view(self) -> Any:
+        return in_our_words(super().edit_view())
+
+    def render(self, template: str, **kwargs: Any) -> str:
+        # "Failed to create record." above a form whose boxes say what is wrong with them.
+        keep_messages(lambda category, text: None if category == "danger" else text)
+        return super().render(template, **kwargs)
+
     def _get_list_extra_args(self) -> Any:
         """Numbers from the address, brought into what the database can take."""
         args = super()._get_list_extra_args()
@@ -60,6 +78,10 @@ class GuardedModelView(ModelView):
         args.search = (args.search or "")[:LONGEST_SEARCH] or None
         args.extra_args = {}
         return args
+
+    def called(self, row: Any) -> str:
+        """What people call this row: what its list begins with."""
+        return str(getattr(row, self.column_list[0]))
 
     def search_placeholder(self) -> str:
         comma = "، " if current() == "fa" else ", "
@@ -73,6 +95,24 @@ class GuardedModelView(ModelView):
         if not (text.isascii() and text.isdigit() and int(text[:20]) <= LARGEST_ID):
             return None
         return db.session.get(self.model, int(text))
+
+
+def in_our_words(answer: Any) -> Any:
+    """Flask-Admin speaks of records, or in Persian of models; we say only that it is done."""
+    ours = {
+        theirs("Record was successfully created."): _("Added."),
+        theirs("Record was successfully saved."): _("Saved."),
+        theirs("Record does not exist."): _("There is no such row any more."),
+    }
+    keep_messages(lambda category, text: ours.get(text, text))
+    return answer
+
+
+def keep_messages(say: Callable[[str, str], str | None]) -> None:
+    """What waits to be shown, as `say` puts it; None drops a message."""
+    if "_flashes" in session:
+        said = [(category, say(category, text)) for category, text in session["_flashes"]]
+        session["_flashes"] = [(category, text) for category, text in said if text is not None]
 
 
 def choices(words: Mapping[str, Any]) -> list[SelectChoice]:

@@ -57,6 +57,7 @@ def state(token: ApiToken) -> str:
 
 class Tokens(GuardedModelView):
     can_create = True
+    new_title = lazy("New token")
     column_display_actions = True
     list_template = "access/tokens.html"
     column_list = ("name", "user", "prefix", "scope", "state", "expires_at", "last_used_at", "created_at")

@@ -102,6 +102,7 @@ class Users(GuardedModelView):
 
     can_create = True
     can_edit = True
+    new_title = lazy("New user")
     column_display_actions = True
     column_list = ("username", "full_name", "role", "active", "last_seen_at", "created_at")
     column_sortable_list = ("username", "full_name", "role", "active", "last_seen_at", "created_at")
@@ -116,6 +117,7 @@ class Users(GuardedModelView):
         "created_at": lazy("Added on"),
     }
     column_formatters = {
+        "full_name": lambda view, context, user, name: user.full_name or "–",
         "role": lambda view, context, user, name: ROLE_WORDS.get(user.role, user.role),
         "active": lambda view, context, user, name: _("Yes") if user.active else _("No"),
         "last_seen_at": lambda view, context, user, name: moment(user.last_seen_at),
