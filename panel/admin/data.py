@@ -57,6 +57,7 @@ class DataView(base.PanelView):
             search=search,
             sort=sort,
             descending=descending,
+            searched=_searched(table),
             columns=[(column, table.label_of(column, current())) for column in table.summary],
             may_sort=lambda column: _may_see(table, column),
             shown=lambda column, value: _shown(table, column, value),
@@ -86,6 +87,7 @@ class DataView(base.PanelView):
         return self.render(
             "data_row.html",
             table=table,
+            name=_name(table, found),
             title=" · ".join(str(found[column]) for column in table.key),
             fields=[
                 (column, table.label_of(column, current()), _shown(table, column, found[column]))
@@ -104,6 +106,24 @@ def _table(name: str) -> browse.DataTable:
     if table is None:
         abort(404)
     return table
+
+
+def _searched(table: browse.DataTable) -> str:
+    """The columns that the search looks into, so that nobody wonders at what it finds."""
+    comma = "، " if current() == "fa" else ", "
+    return comma.join(table.label_of(column, current()) for column in table.stream.search)
+
+
+def _name(table: browse.DataTable, row: dict[str, Any]) -> str:
+    """What a person would call this row: the first two searched columns that hold plain words."""
+    words = [
+        column
+        for column in table.stream.search
+        if not isinstance(table.field(column), Code | Email | NationalCode | Phone)
+        and not table.is_number(column)
+        and _may_see(table, column)
+    ]
+    return " ".join(str(row[column]) for column in words[:2] if row.get(column))
 
 
 def _may_see(table: browse.DataTable, column: str) -> bool:
