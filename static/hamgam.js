@@ -216,6 +216,7 @@
           });
           const nothing = document.getElementById("log-empty");
           if (nothing && last) nothing.remove();
+          else if (nothing && page.ended) nothing.textContent = nothing.dataset.ended;
           if (page.lines.length) toEnd();
           ended = page.ended && !page.more;
         }
@@ -229,6 +230,12 @@
   document.querySelectorAll("[data-autosubmit]").forEach(function (field) {
     field.addEventListener("change", function () { field.form.requestSubmit(); });
   });
+  /* The browser's own words at a file box are in the browser's language, not the page's. */
+  document.querySelectorAll("[data-names]").forEach(function (field) {
+    field.addEventListener("change", function () {
+      if (field.files.length) document.getElementById(field.dataset.names).textContent = field.files[0].name;
+    });
+  });
   document.querySelectorAll(".action-rowtoggle").forEach(function (all) {
     all.addEventListener("change", function () {
       document.querySelectorAll("input.action-checkbox").forEach(function (one) { one.checked = all.checked; });
@@ -238,8 +245,13 @@
     const copy = event.target.closest("[data-copy]");
     if (!copy) return;
     const from = document.getElementById(copy.dataset.copy);
-    await navigator.clipboard.writeText(from.value || from.textContent);
-    say(texts.copied);
+    if (navigator.clipboard) { /* only where the page came over https or from this machine */
+      await navigator.clipboard.writeText(from.value || from.textContent);
+      say(texts.copied);
+    } else {
+      window.getSelection().selectAllChildren(from);
+      say(texts.press_copy);
+    }
   });
   const preview = document.querySelector("[data-preview]");
   if (preview) {

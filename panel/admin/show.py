@@ -42,6 +42,7 @@ PART_WORDS = {
     "staged": lazy("Fetched, waits"),
     "failed": lazy("Failed"),
     "held": lazy("Needs approval"),
+    "unreached": lazy("Not reached"),  # still to do when the run ended
 }
 PART_ICONS = {
     "planned": "dash",
@@ -50,6 +51,7 @@ PART_ICONS = {
     "staged": "clock",
     "failed": "cross",
     "held": "hand",
+    "unreached": "dash",
 }
 DOOR_WORDS = {
     "panel": lazy("in the panel"),
@@ -133,7 +135,7 @@ def _badge(css: str, icon_name: str, word: object) -> Markup:
 def starter(triggered_by: str, requested_by: str | None) -> Markup:
     """Who or what started a run."""
     word = escape(str(DOOR_WORDS.get(triggered_by, triggered_by)))
-    if requested_by:
+    if requested_by and requested_by != triggered_by:  # the command line names no user but itself
         word = Markup("<bdi>{}</bdi> {}").format(requested_by, word)
     sign = icon(DOOR_ICONS.get(triggered_by, "dash"))
     return Markup('<span class="nowrap">{} {}</span>').format(sign, word)
@@ -189,6 +191,7 @@ def script_texts() -> dict[str, str]:
         "refused": _("This could not be done. Reload the page and try again."),
         "testing": _("Asking the gateway …"),
         "copied": _("Copied."),
+        "press_copy": _("It is marked now: press Ctrl-C."),
     }
 
 

@@ -64,8 +64,15 @@ def _summary(found: list[sources.Source]) -> str:
             active,
             n=show.number(active),
         )
-    if all(one.sync.last_success_at for one in found):
+    in_step = sum(one.run is not None and one.run.status == "success" for one in found)
+    if in_step == len(found):
         return _("All sources are in step.")
+    if in_step:
+        return _(
+            "%(n)s of %(all)s sources are in step; press “Sync” beside the others.",
+            n=show.number(in_step),
+            all=show.number(len(found)),
+        )
     return _("Press “Sync” beside a source to bring it in step.")
 
 
