@@ -26,7 +26,7 @@ def test_dirty_codes_are_cleaned_and_a_bad_line_drops_no_other() -> None:
         campuses.Line("1310", "نام", None, None),
         campuses.Line("1410"),
     ]
-    assert [problem.split(":")[0] for problem in reading.problems] == ["line 4", "line 5", "line 6"]
+    assert [str(problem).split(":")[0] for problem in reading.problems] == ["line 4", "line 5", "line 6"]
 
 
 def test_semicolons_of_excel_and_a_missing_header_are_understood() -> None:
