@@ -24,6 +24,7 @@ from panel.db import open_engine, writing
 from panel.doorbell import Doorbell
 from panel.engine import schedule
 from panel.engine.dispatch import claim_waiting
+from panel.engine.lapse import let_holds_lapse
 from panel.engine.lease import Lease
 from panel.engine.recover import recover
 from panel.engine.supervise import House, Ledger, supervise
@@ -178,6 +179,7 @@ class Engine:
             return
         with self._lock:
             recover(self.house, self._epoch(), frozenset(self._busy))
+        let_holds_lapse(self._factory, self._config, utcnow())
 
     def _dispatch(self) -> None:
         with self._lock:
