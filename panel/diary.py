@@ -205,7 +205,7 @@ def _midnight(day: date) -> str:
 
 
 def _change(row: Row[Any]) -> Change:
-    id_, run, stream, part, key, kind, before, after, at = row
+    id_, run, stream, part, key, kind, before, after, at = tuple(row)
     return Change(
         id_, run, stream, part, key, kind, _fields(before), _fields(after), datetime.fromisoformat(at)
     )

@@ -2,7 +2,7 @@
 
 import click
 
-from panel.cli import campuses, processes, runs, settings, status, sync, upkeep, users
+from panel.cli import campuses, decisions, processes, runs, settings, status, sync, undo, upkeep, users
 from panel.cli.house import Commands, House
 
 
@@ -31,6 +31,9 @@ for command in (
     status.status,
     runs.runs,
     runs.cancel,
+    decisions.approve,
+    decisions.reject,
+    undo.undo,
     settings.set_,
     settings.schedule,
     campuses.campuses,

@@ -22,6 +22,8 @@ def moment(at: datetime | None) -> str:
 
 
 def schedule_words(sync: DataSync) -> str:
+    if sync.paused_reason is not None and sync.schedule_kind != "off":
+        return "paused"
     if sync.schedule_kind == "interval":
         return f"every {sync.interval_minutes} min"
     return f"cron {sync.cron}" if sync.schedule_kind == "cron" else "off"
@@ -66,5 +68,9 @@ def status(house: House, key: str | None, as_json: bool) -> None:
         for sync in syncs:
             if sync.last_run is not None and sync.last_run.error_message:
                 click.echo(f"{sync.key}: {sync.last_run.error_message}")
+            if sync.paused_reason is not None:
+                click.echo(
+                    f"{sync.key}: paused after an undo; go on with: python -m panel schedule {sync.key} --resume"
+                )
     if not led:
         say("No engine is running: schedules wait. Start it with: python -m panel up")

@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 import threading
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from sqlalchemy.orm import Session, sessionmaker
@@ -39,7 +39,7 @@ def sync(
 
     Where an engine runs it executes the run, and Ctrl-C leaves it alone; else this command executes it itself.
     """
-    from panel import doorbell, runs
+    from panel import runs
 
     factory = house.sessions
     mode = "full" if full else "incremental"
@@ -61,10 +61,17 @@ def sync(
             _say_joined(asked.run, mode, dry_run, wanted)
         else:
             audit.record(session, ACTOR, "run_requested", key, run=run_id, mode=mode)
+    end_with(house, run_id, as_json=as_json)
+
+
+def end_with(house: House, run_id: int, *, as_json: bool) -> NoReturn:
+    """Follow a run that was asked for to its end, print how it ended, and exit with the code that tells."""
+    from panel import doorbell
+
     doorbell.ring(house.config.instance)
     # A command that is told to end behaves as under Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    ended = _to_the_end(house, factory, run_id)
+    ended = _to_the_end(house, house.sessions, run_id)
     if as_json:
         click.echo(json.dumps(ended.to_dict(), ensure_ascii=False))
     else:
