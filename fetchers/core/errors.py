@@ -157,6 +157,9 @@ class StorageError(FetchError):
 
     code = "E_STORAGE"
 
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "retryable": self.params.get("reason") == "busy"}
+
 
 class Fenced(FetchError):
     """A newer engine has taken over this destination; this child must not write any more."""

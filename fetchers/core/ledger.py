@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import apsw
 
@@ -148,17 +149,9 @@ def parts_of(db: apsw.Connection, runs: Iterable[str]) -> dict[tuple[str, str], 
 
 
 def destination_epoch(url: str) -> int:
-    """The highest epoch that this destination has seen; 0 if it is new."""
-    if not sql.path_of(url).exists():
-        return 0
-    db = sql.connect(url)
-    try:
-        prepare(db)
-        return sql.number(db, "SELECT epoch FROM _hamgam_fence WHERE id = 1")
-    except apsw.Error as error:
-        raise sql.storage_error(error) from error
-    finally:
-        db.close()
+    """The highest epoch that this destination has seen; 0 if it is new. Writes nothing."""
+    row = _read(url, "SELECT epoch FROM _hamgam_fence WHERE id = 1", ())
+    return 0 if row is None else int(row[0])
 
 
 def raise_fence(url: str, epoch: int) -> None:
@@ -176,22 +169,29 @@ def raise_fence(url: str, epoch: int) -> None:
 
 def verdict(url: str, run: str) -> Closing | None:
     """The closing entry of a run: with it, the run was a success, whatever happened to its process since."""
-    if not sql.path_of(url).exists():
-        return None
-    db = sql.connect(url)
-    try:
-        prepare(db)
-        row = db.execute(
-            "SELECT read, added, changed, unchanged, gone, rejected, duplicates, details"
-            " FROM _hamgam_ledger WHERE run = ? AND kind = 'closing'",
-            (run,),
-        ).fetchone()
-    except apsw.Error as error:
-        raise sql.storage_error(error) from error
-    finally:
-        db.close()
+    row = _read(
+        url,
+        "SELECT read, added, changed, unchanged, gone, rejected, duplicates, details"
+        " FROM _hamgam_ledger WHERE run = ? AND kind = 'closing'",
+        (run,),
+    )
     if row is None:
         return None
     details = json.loads(str(row[7]))
     numbers = dict(zip(COUNTS, (int(n) for n in row[:7]), strict=True))
     return Closing(numbers, details["partitions"], details["records"])
+
+
+def _read(url: str, statement: str, values: tuple[str, ...]) -> tuple[Any, ...] | None:
+    """The first row of an answer; None also where there is no destination yet, or it has no books."""
+    db = sql.connect_to_read(url)
+    if db is None:
+        return None
+    try:
+        books = sql.number(db, "SELECT count(*) FROM sqlite_master WHERE name = '_hamgam_ledger'")
+        row: Any = db.execute(statement, values).fetchone() if books else None
+    except apsw.Error as error:
+        raise sql.storage_error(error) from error
+    finally:
+        db.close()
+    return row

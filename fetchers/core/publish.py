@@ -177,7 +177,8 @@ def begin_immediate(db: apsw.Connection, waiting: Callable[[], AbstractContextMa
         db.set_busy_timeout(sql.BUSY_TIMEOUT_MS)
     try:
         yield
+        db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # a full disk ends it by itself, and that error must not be lost over this one
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")

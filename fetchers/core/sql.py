@@ -39,7 +39,7 @@ def path_of(url: str) -> Path:
     """The file behind `sqlite:///…`. Raises ConfigError for any other kind of address."""
     if not url.startswith("sqlite:///"):
         raise ConfigError(
-            f"{url.split(':', 1)[0]} is not a destination of this version; SQLite is", setting="database"
+            f"{url.split(':', 1)[0]!r} is not a destination of this version; SQLite is.", setting="database"
         )
     return Path(unquote(url.removeprefix("sqlite:///")))
 
@@ -63,6 +63,21 @@ def connect(url: str) -> apsw.Connection:
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
     except (apsw.Error, OSError) as error:
+        raise storage_error(error) from error
+    return connection
+
+
+def connect_to_read(url: str) -> apsw.Connection | None:
+    """The destination, changed by nothing; None if it is not there. Raises StorageError."""
+    path = path_of(url)
+    if not path.exists():
+        return None
+    try:
+        # Not read-only: a WAL file that a killed process left may have to be taken in first.
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        connection.execute("PRAGMA query_only = ON")
+    except apsw.Error as error:
         raise storage_error(error) from error
     return connection
 
