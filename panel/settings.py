@@ -43,6 +43,7 @@ class Limits(BaseModel):
     guard_part_percent: float = PydanticField(30.0, ge=0, le=100)
     guard_total_rows: int = PydanticField(50, ge=0, le=10_000_000)
     guard_total_percent: float = PydanticField(10.0, ge=0, le=100)
+    hold_days: int = PydanticField(7, ge=1, le=365)
 
 
 @dataclass(frozen=True)

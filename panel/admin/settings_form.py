@@ -39,8 +39,12 @@ LIMIT_WORDS = {
     "guard_part_percent": (lazy("and at most (percent)"), None),
     "guard_total_rows": (lazy("The whole source may lose at most (records)"), None),
     "guard_total_percent": (lazy("and at most (percent)"), None),
+    "hold_days": (
+        lazy("What is held waits for a decision (days)"),
+        lazy("If nobody decides by then, the old data stay."),
+    ),
 }
-GUARD = ("guard_part_rows", "guard_part_percent", "guard_total_rows", "guard_total_percent")
+GUARD = ("guard_part_rows", "guard_part_percent", "guard_total_rows", "guard_total_percent", "hold_days")
 
 
 @dataclass(frozen=True)
