@@ -58,7 +58,7 @@ def connect(url: str) -> apsw.Connection:
         for pragma in (
             "journal_mode = WAL",
             "synchronous = NORMAL",
-            "cache_size = -65536",
+            "cache_size = -32768",
             "temp_store = MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
