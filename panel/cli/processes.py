@@ -16,7 +16,7 @@ def up(house: House, demo: bool | None) -> None:
 
     While no gateway is configured this starts the demonstration, in a house of its own.
     """
-    from panel import supervisor
+    from panel.service import supervisor
 
     if demo is not None:
         house.demo = demo
@@ -30,7 +30,7 @@ def up(house: House, demo: bool | None) -> None:
 @click.pass_obj
 def web(house: House) -> None:
     """Start the panel alone (gunicorn)."""
-    from panel import supervisor
+    from panel.service import supervisor
 
     _ = house.sessions  # migrated and seeded before the first request
     command = supervisor.web_command()

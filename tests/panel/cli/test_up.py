@@ -17,12 +17,12 @@ from typing import IO
 import psutil
 import pytest
 
-from panel import demo, supervisor
 from panel.config import Config, load
 from panel.db import open_engine, sessionmaker, writing
 from panel.seed import Seeded, prepare
+from panel.service import demo, supervisor
+from panel.service.welcome import welcome
 from panel.settings import save
-from panel.welcome import welcome
 from tests.panel.cli.terminal import Terminal, last_json, wait_for
 
 
@@ -161,7 +161,7 @@ def test_a_panel_that_cannot_start_ends_up_with_1(tmp_path: Path, free_port: int
     prepare(config)
     environ = {**os.environ, "PANEL_INSTANCE": str(tmp_path), "PANEL_PORT": str(free_port)}
     program = (
-        "import sys; from panel import supervisor; supervisor.web_command = lambda: "
+        "import sys; from panel.service import supervisor; supervisor.web_command = lambda: "
         "[sys.executable, '-m', 'no_such_module']; sys.exit(supervisor.up(False))"
     )
     ended = subprocess.run(

@@ -1,7 +1,7 @@
 """Start a module so that it ends with the process that started it, even when that one is killed.
 
-`python -m panel.lifeline gunicorn --workers 2 …` runs the module gunicorn. The number of an inherited pipe is in
-HAMGAM_LIFELINE; its other end is held by `up` alone, so that its end of file says: `up` is gone.
+`python -m panel.service.lifeline gunicorn --workers 2 …` runs the module gunicorn. The number of an inherited
+pipe is in HAMGAM_LIFELINE; its other end is held by `up` alone, so that its end of file says: `up` is gone.
 (PR_SET_PDEATHSIG would tell of the parent's thread instead, and exists on Linux only.)
 """
 

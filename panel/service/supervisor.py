@@ -4,7 +4,7 @@
          ├── engine ── one child per run
          └── simulator (in a demonstration)
 
-Each has a lifeline to `up` (panel/lifeline.py): if `up` is killed, they end by themselves.
+Each has a lifeline to `up` (panel/service/lifeline.py): if `up` is killed, they end by themselves.
 """
 
 import fcntl
@@ -21,11 +21,11 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from panel import demo as demonstration
-from panel import lifeline
 from panel.config import ROOT, Config, load
 from panel.seed import Seeded, prepare
-from panel.welcome import wait_until_healthy, welcome
+from panel.service import demo as demonstration
+from panel.service import lifeline
+from panel.service.welcome import wait_until_healthy, welcome
 
 PATIENCE = 25.0  # for an orderly end: the engine stops its children within 20 s
 LONGEST_PAUSE = 30.0
@@ -61,7 +61,7 @@ def web_command() -> list[str]:
         "-m",
         "gunicorn",
         "--config",
-        str(ROOT / "panel" / "gunicorn_conf.py"),
+        str(ROOT / "panel" / "service" / "gunicorn_conf.py"),
         "wsgi:app",
     ]
 
@@ -202,7 +202,7 @@ class Household:
         module, *arguments = program.command[2:]
         with self._log(program.name) as log:
             program.process = subprocess.Popen(
-                [sys.executable, "-m", "panel.lifeline", module, *arguments],
+                [sys.executable, "-m", "panel.service.lifeline", module, *arguments],
                 cwd=ROOT,
                 env={**os.environ, **program.environ, lifeline.VARIABLE: str(self._read_end)},
                 stdin=subprocess.DEVNULL,

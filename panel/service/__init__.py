@@ -1,0 +1,1 @@
+"""What keeps an instance alive on its server: `up` and its children, gunicorn, the demonstration, the welcome."""
