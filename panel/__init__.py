@@ -27,7 +27,7 @@ def create_app(config: Config | None = None) -> Flask:
     """
     from flask import Flask
 
-    from panel import admin, error_pages, headers, health
+    from panel import admin
     from panel.admin import access
     from panel.api import api
     from panel.auth import gate, locale, login, sessions
@@ -35,6 +35,7 @@ def create_app(config: Config | None = None) -> Flask:
     from panel.db import intent_to_write
     from panel.extensions import babel, csrf, db, login_manager
     from panel.secret_key import check_key
+    from panel.web import error_pages, headers, health
 
     config = config or load()
     app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))

@@ -4,7 +4,7 @@ from flask import Flask
 from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
 
-from panel.headers import csp_nonce
+from panel.web.headers import csp_nonce
 
 
 def build(app: Flask) -> Admin:

@@ -12,9 +12,9 @@ from panel.auth import tokens
 from panel.auth.gate import SAFE_METHODS
 from panel.clock import utcnow
 from panel.db import intent_to_write
-from panel.error_pages import api_error
 from panel.extensions import db
 from panel.models import SyncRun
+from panel.web.error_pages import api_error
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 LARGEST_ID = 2**63 - 1
