@@ -38,6 +38,11 @@ ACTION_WORDS = {
     "connection_tested": lazy("tested the connection"),
     "run_requested": lazy("started a sync"),
     "run_cancelled": lazy("cancelled a run"),
+    "hold_accepted": lazy("accepted what was held"),
+    "hold_rejected": lazy("kept the old data"),
+    "hold_lapsed": lazy("let a hold lapse: nobody decided in time"),
+    "run_undone": lazy("undid a run"),
+    "sync_resumed": lazy("resumed automatic sync"),
 }
 
 
@@ -45,6 +50,7 @@ ACTION_WORDS = {
 PROGRAM_WORDS = {
     "cli": lazy("the command line"),
     "start": lazy("the first start"),
+    "engine": lazy("the engine"),
     "demo": lazy("the demonstration"),
 }
 ABOUT_A_SOURCE = (
@@ -54,6 +60,7 @@ ABOUT_A_SOURCE = (
     "schedule_changed",
     "connection_tested",
 )
+RUNS = {"run": "", "by_run": lazy("published by"), "undoes": lazy("undone")}
 DETAIL_WORDS = {
     "acts_for": lazy("acts for"),
     "active": lazy("may sign in"),
@@ -100,12 +107,11 @@ def written_out(entry: AuditEntry) -> Markup | str:
     """The details in words: run 12 (a link); role: operator; settings: gateway address, first term."""
     pieces: list[Markup] = []
     for name, value in (entry.details or {}).items():
-        if name == "run":
-            pieces.append(
-                Markup('<a class="num" href="{}">{}</a>').format(
-                    url_for("runs.one", run_id=value), _("Run %(number)s", number=digits(value))
-                )
+        if name in RUNS:
+            link = Markup('<a class="num" href="{}">{}</a>').format(
+                url_for("runs.one", run_id=value), _("Run %(number)s", number=digits(value))
             )
+            pieces.append(link if name == "run" else Markup("{}: {}").format(RUNS[name], link))
         elif value is not None:
             word = DETAIL_WORDS.get(name, name)
             pieces.append(Markup("{}: <bdi>{}</bdi>").format(word, _value(entry, name, value)))
