@@ -5,14 +5,10 @@ from typing import Any
 from flask import abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
-from flask_login import current_user
-from markupsafe import Markup
 
-from fetchers.core.clean import Code, Email, JalaliDate, NationalCode, Phone
-from panel import persian
 from panel.admin import base, browse
+from panel.admin.values import may_see, name, row_url, shown
 from panel.auth.locale import current
 from panel.clock import utcnow
 
@@ -38,7 +34,7 @@ class DataView(base.PanelView):
         url = base.config().data_database_url
         search = request.args.get("search", "").strip()[:LONGEST_SEARCH]
         sort = request.args.get("sort")
-        if sort not in table.summary or not _may_see(table, sort):
+        if sort not in table.summary or not may_see(table, sort):
             sort = None
         descending = sort is not None and request.args.get("desc") == "1"
         there = browse.is_there(url, table)
@@ -59,9 +55,9 @@ class DataView(base.PanelView):
             descending=descending,
             searched=_searched(table),
             columns=[(column, table.label_of(column, current())) for column in table.summary],
-            may_sort=lambda column: _may_see(table, column),
-            shown=lambda column, value: _shown(table, column, value),
-            row_url=lambda row: _row_url(table, row),
+            may_sort=lambda column: may_see(table, column),
+            shown=lambda column, value: shown(table, column, value),
+            row_url=lambda row: row_url(table, row),
             address_with=base.address_with,
             locale_code=current(),
             now=utcnow(),
@@ -87,16 +83,16 @@ class DataView(base.PanelView):
         return self.render(
             "data_row.html",
             table=table,
-            name=_name(table, found),
+            name=name(table, found),
             title=" · ".join(str(found[column]) for column in table.key),
             fields=[
-                (column, table.label_of(column, current()), _shown(table, column, found[column]))
+                (column, table.label_of(column, current()), shown(table, column, found[column]))
                 for column in table.columns
             ],
             parts=parts,
             every=every,
-            shown=_shown,
-            row_url=_row_url,
+            shown=shown,
+            row_url=row_url,
             locale_code=current(),
         )
 
@@ -112,40 +108,3 @@ def _searched(table: browse.DataTable) -> str:
     """The columns that the search looks into, so that nobody wonders at what it finds."""
     comma = "، " if current() == "fa" else ", "
     return comma.join(table.label_of(column, current()) for column in table.stream.search)
-
-
-def _name(table: browse.DataTable, row: dict[str, Any]) -> str:
-    """What a person would call this row: the first two searched columns that hold plain words."""
-    words = [
-        column
-        for column in table.stream.search
-        if not isinstance(table.field(column), Code | Email | NationalCode | Phone)
-        and not table.is_number(column)
-        and _may_see(table, column)
-    ]
-    return " ".join(str(row[column]) for column in words[:2] if row.get(column))
-
-
-def _may_see(table: browse.DataTable, column: str) -> bool:
-    """Personal data are for administrators; nor can others order by them."""
-    return bool(current_user.can("admin")) or not table.is_personal(column)
-
-
-def _shown(table: browse.DataTable, column: str, value: Any) -> Markup | str:
-    """A value as people read it: codes left-to-right and as they are, dates in the reader's digits."""
-    if value is None or value == "":
-        return Markup('<span class="muted">–</span>')
-    if not _may_see(table, column):
-        return Markup('<span class="masked" title="{}">••••</span>').format(
-            _("Personal data: shown to administrators only")
-        )
-    field = table.field(column)
-    if isinstance(field, JalaliDate):
-        return Markup('<span class="num" dir="ltr">{}</span>').format(persian.digits(value, current()))
-    if field is None or isinstance(field, Code | Email | NationalCode | Phone) or table.is_number(column):
-        return Markup('<span class="ltr">{}</span>').format(value)
-    return Markup("<bdi>{}</bdi>").format(value)
-
-
-def _row_url(table: browse.DataTable, row: dict[str, Any]) -> str:
-    return url_for("data.row", table_name=table.name, **{column: row[column] for column in table.key})

@@ -1,0 +1,56 @@
+"""How values of the destination look on a page, and who may see them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+from markupsafe import Markup
+
+from fetchers.core.clean import Code, Email, JalaliDate, NationalCode, Phone
+from panel import persian
+from panel.admin import browse
+from panel.auth.locale import current
+
+
+def name(table: browse.DataTable, row: Mapping[str, Any]) -> str:
+    """What a person would call this row: the first two searched columns that hold plain words."""
+    return " ".join(str(row[column]) for column in name_columns(table) if row.get(column))
+
+
+def name_columns(table: browse.DataTable) -> list[str]:
+    """The columns of which such a name is made."""
+    words = [
+        column
+        for column in table.stream.search
+        if not isinstance(table.field(column), Code | Email | NationalCode | Phone)
+        and not table.is_number(column)
+        and may_see(table, column)
+    ]
+    return words[:2]
+
+
+def may_see(table: browse.DataTable, column: str) -> bool:
+    """Personal data are for administrators; nor can others order by them."""
+    return bool(current_user.can("admin")) or not table.is_personal(column)
+
+
+def shown(table: browse.DataTable, column: str, value: Any) -> Markup | str:
+    """A value as people read it: codes left-to-right and as they are, dates in the reader's digits."""
+    if value is None or value == "":
+        return Markup('<span class="muted">–</span>')
+    if not may_see(table, column):
+        return Markup('<span class="masked" title="{}">••••</span>').format(
+            _("Personal data: shown to administrators only")
+        )
+    field = table.field(column)
+    if isinstance(field, JalaliDate):
+        return Markup('<span class="num" dir="ltr">{}</span>').format(persian.digits(value, current()))
+    if field is None or isinstance(field, Code | Email | NationalCode | Phone) or table.is_number(column):
+        return Markup('<span class="ltr">{}</span>').format(value)
+    return Markup("<bdi>{}</bdi>").format(value)
+
+
+def row_url(table: browse.DataTable, row: Mapping[str, Any]) -> str:
+    return url_for("data.row", table_name=table.name, **{column: row[column] for column in table.key})
