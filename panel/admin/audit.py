@@ -38,6 +38,8 @@ ACTION_WORDS = {
     "connection_tested": lazy("tested the connection"),
     "run_requested": lazy("started a sync"),
     "run_cancelled": lazy("cancelled a run"),
+    "diary_exported": lazy("exported the change diary"),
+    "hold_exported": lazy("saved the list of a hold"),
     "hold_accepted": lazy("accepted what was held"),
     "hold_rejected": lazy("kept the old data"),
     "hold_lapsed": lazy("let a hold lapse: nobody decided in time"),

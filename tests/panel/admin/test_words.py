@@ -1,0 +1,66 @@
+"""Sentences that sum something up: the status page's first line, who started a run, what the trail tells."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from panel.admin import show, status
+from panel.admin.audit import who, written_out
+from panel.models import AuditEntry
+
+
+@pytest.fixture
+def english(app: Flask) -> Any:
+    with app.test_request_context("/?lang=en"):
+        yield
+
+
+def source(state: str | None) -> Any:
+    run = None if state is None else SimpleNamespace(status=state)
+    held = run if state == "held" else None
+    return SimpleNamespace(
+        broken=None, missing=None, run=run, hold=held, active=state in ("pending", "running")
+    )
+
+
+@pytest.mark.parametrize(
+    ("states", "sentence"),
+    [
+        ((None, None), "Press “Sync” beside a source"),
+        (("success", "success"), "All sources are in step."),
+        (("success", None), "1 of 2 sources are in step"),
+        (("success", "cancelled"), "1 of 2 sources are in step"),
+        (("success", "running"), "1 source is being synced now."),
+        (("failed", "running"), "1 of 2 sources need you."),
+        (("held", "success"), "1 of 2 sources need you."),
+        (("cancelled", "cancelled"), "Press “Sync” beside a source"),
+    ],
+)
+def test_the_first_line_is_true_for_every_mix(
+    page: None, states: tuple[str | None, ...], sentence: str
+) -> None:
+    assert status._summary([source(state) for state in states]).startswith(sentence)
+
+
+def test_the_command_line_names_no_user_but_a_person_is_named(english: None) -> None:
+    assert "cli" not in show.starter("cli", "cli").striptags()
+    assert "maryam" in show.starter("cli", "maryam").striptags()
+
+
+def test_the_trail_tells_details_in_words(english: None) -> None:
+    entry = AuditEntry(
+        actor="cli",
+        action="settings_changed",
+        subject="students",
+        details={"names": ["first_term"], "run": 3},
+    )
+    told = str(written_out(entry))
+    assert "First term" in told and "Run 3" in told and "/runs/3" in told
+    assert "first_term" not in told and who(entry) == "the command line"
+
+
+def test_a_name_in_the_details_cannot_bring_markup(english: None) -> None:
+    entry = AuditEntry(actor="reza", action="token_created", subject="x", details={"name": "<b>bold</b>"})
+    assert "<b>" not in str(written_out(entry))
