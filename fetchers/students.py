@@ -1,6 +1,9 @@
 """Students of a Golestan gateway: one part per campus and term."""
 
 from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import StringConstraints
 
 from fetchers import (
     Code,
@@ -20,11 +23,14 @@ from fetchers import (
 )
 from fetchers.golestan import GolestanFetcher, GolestanSettings, terms
 
+# Nothing that could be taken for a part's name or for two campuses.
+Campus = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9A-Za-z]{1,16}$")]
+
 
 class StudentsSettings(GolestanSettings):
     """What the gateway cannot tell: which campuses there are, and since when."""
 
-    campuses: list[str] = Setting(list, title=Label("پردیس‌ها", "Campuses"), filled_from="campuses")
+    campuses: list[Campus] = Setting(list, title=Label("پردیس‌ها", "Campuses"), filled_from="campuses")
     first_term: str = Setting(
         "4001",
         title=Label("نخستین نیمسال", "First term"),

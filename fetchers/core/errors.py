@@ -21,6 +21,7 @@
     ├── Fenced                E_FENCED      a newer engine has taken over
     ├── Shrunk                E_SHRUNK      more would vanish than the limits allow (held)
     ├── Moved                 E_MOVED       what was staged no longer fits the data that are there
+    │   └── Overtaken         E_MOVED       another process has published the same part meanwhile
     ├── CannotUndo            E_UNDO        there is nothing (left) that could be taken back
     └── Partial               E_PARTIAL     some parts failed, the others are published
 
@@ -55,6 +56,9 @@ class ConfigError(FetchError):
     """Settings that cannot work; a person must change them."""
 
     code = "E_CONFIG"
+
+    def __init__(self, message: str, **params: Any) -> None:
+        super().__init__(message, **{"detail": message, **params})
 
 
 class AuthError(FetchError):
@@ -168,15 +172,25 @@ class Fenced(FetchError):
 
 
 class Shrunk(FetchError):
-    """More rows would vanish than the sync's limits allow; the old data stay."""
+    """More rows would vanish than the sync's limits allow; the old data stay. `held`: every part that must wait."""
 
     code = "E_SHRUNK"
+
+    def __init__(self, message: str, *, held: frozenset[str] = frozenset(), **params: Any) -> None:
+        super().__init__(message, held=len(held), **params)
+        self.held = held
 
 
 class Moved(FetchError):
     """What was staged was compared with data that have changed since; only a new sync can tell."""
 
     code = "E_MOVED"
+
+
+class Overtaken(Moved):
+    """Another process has published the same part meanwhile; the next try compares with what is there then."""
+
+    retryable = True
 
 
 class CannotUndo(FetchError):

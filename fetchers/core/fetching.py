@@ -1,8 +1,10 @@
 """Fetching the parts of a job in threads, so that the gateway is never waited for by whoever compares and writes."""
 
 import queue
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -46,6 +48,7 @@ class Threads:
     def __init__(self, fetcher: Fetcher, source: str) -> None:
         self._fetcher = fetcher
         self._source = source
+        self._stop = fetcher.session.stop
         self._todo: queue.SimpleQueue[Part | None] = queue.SimpleQueue()
         # At most four parts wait here, so that memory stays flat.
         self._brought: queue.Queue[Fetched] = queue.Queue(maxsize=WAITING_BODIES)
@@ -67,7 +70,7 @@ class Threads:
             yield fetched
 
     def _fetch_until_none(self) -> None:
-        while (part := self._todo.get()) is not None:
+        while (part := self._todo.get()) is not None and not self._stop.is_set():
             started = time.monotonic()
             try:
                 records, failure = self._records(part), None
@@ -75,12 +78,36 @@ class Threads:
                 records, failure = [], error
             except Stopped:
                 return
-            except Exception as error:  # noqa: BLE001 - a fetcher's own mistake: its part fails, with a name
-                name = type(error).__name__
-                self._fetcher.log(f"{part.label}: {name} in the fetcher", "error")
-                records, failure = [], FetcherBroken(f"The fetcher failed with {name}.", source=self._source)
-            self._brought.put(Fetched(part, records, failure, time.monotonic() - started))
+            # A thread that ends without a word would be waited for until the run's deadline: sys.exit() counts too.
+            except BaseException as error:  # noqa: BLE001
+                records, failure = [], broken(error, self._source)
+            self._bring(Fetched(part, records, failure, time.monotonic() - started))
+
+    def _bring(self, fetched: Fetched) -> None:
+        while not self._stop.is_set():
+            try:
+                self._brought.put(fetched, timeout=0.5)
+                return
+            except queue.Full:
+                continue
 
     def _records(self, part: Part) -> list[msgspec.Raw]:
-        pages = getattr(self._fetcher, part.stream.method)(**part.partition)
-        return [record for page in pages for record in page.records]
+        records: list[msgspec.Raw] = []
+        for page in getattr(self._fetcher, part.stream.method)(**part.partition):
+            records.extend(page.records)
+            self._fetcher.session.yielded(len(page.records))
+        return records
+
+
+def broken(error: BaseException, source: str) -> FetcherBroken:
+    """A mistake in a fetcher's file. Where it happened goes to stderr; what it was about may be a person's data."""
+    show_place(error)
+    kind = type(error).__name__
+    return FetcherBroken(f"The fetcher failed with {kind}.", source=source, detail=kind)
+
+
+def show_place(error: BaseException) -> None:
+    """Write the traceback to stderr without the error's own words, which may hold somebody's data."""
+    print(
+        "".join(traceback.format_tb(error.__traceback__)), type(error).__name__, file=sys.stderr, flush=True
+    )

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from fetchers.core.errors import Shrunk
 
+NAMED_PARTS = 20  # in an error's params; the events name all
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -35,7 +37,7 @@ class Loss:
 def judge(losses: Sequence[Loss], rows_before: int, limits: Limits) -> Shrunk | None:
     """Whether these losses may be published. None: yes. Else why not, naming the parts that must wait.
 
-    rows_before: rows of the whole source. A part that comes to nothing always waits.
+    rows_before: rows of the whole source before the run. A part that comes to nothing always waits.
     """
     total = sum(loss.vanishing for loss in losses)
     if total > limits.total_rows and total > rows_before * limits.total_percent / 100:
@@ -46,13 +48,15 @@ def judge(losses: Sequence[Loss], rows_before: int, limits: Limits) -> Shrunk | 
         reason = "part"
     if not held:
         return None
-    gone = sum(loss.vanishing for loss in losses if loss.part in set(held))
+    names = frozenset(held)
+    gone = sum(loss.vanishing for loss in losses if loss.part in names)
     return Shrunk(
         f"{gone} of {rows_before} rows would vanish; the old data are kept.",
         reason=reason,
         gone=gone,
         before=rows_before,
-        parts=held,
+        held=names,
+        parts=held[:NAMED_PARTS],
     )
 
 

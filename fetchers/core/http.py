@@ -100,6 +100,7 @@ class Session:
         self._events = events
         self._lock = threading.Lock()
         self._waiting: dict[int, tuple[str, datetime]] = {}
+        self._yielded = 0
         self._asking = 0  # requests under way
         self._deadlines = Deadlines()
         self._pool = watched(
@@ -116,6 +117,12 @@ class Session:
     def log(self, message: str, level: str = "info") -> None:
         """A line for the run's log."""
         self._events.log(message, level)
+
+    def yielded(self, rows: int) -> None:
+        """The fetcher has handed on so many rows of a part that it is still reading."""
+        with self._lock:
+            self._yielded += rows
+            self.received = max(self.received, self._yielded)
 
     @property
     def waiting(self) -> dict[str, str] | None:

@@ -14,21 +14,22 @@ from typing import Any
 import apsw
 from pydantic import ValidationError
 
-from fetchers.core import columns, holds, ledger, sql
+from fetchers.core import columns, holds, ledger, rehearsal, sql
 from fetchers.core.compare import Comparer, Delta, part_name
 from fetchers.core.errors import (
     AuthError,
     ConfigError,
     Fenced,
     FetchError,
+    Overtaken,
     Partial,
     Shrunk,
     StorageError,
 )
 from fetchers.core.events import Events
 from fetchers.core.fetcher import Fetcher, HttpSettings, Partition, Stream
-from fetchers.core.fetching import Fetched, FetcherBroken, Part, Threads
-from fetchers.core.guard import Limits, Loss, judge, too_much
+from fetchers.core.fetching import Fetched, FetcherBroken, Part, Threads, broken, show_place
+from fetchers.core.guard import NAMED_PARTS, Limits, Loss, judge, too_much
 from fetchers.core.http import Session
 from fetchers.core.ledger import Counts
 from fetchers.core.publish import Publisher, begin_immediate
@@ -37,7 +38,7 @@ from fetchers.core.spec import Spec
 from fetchers.core.staging import Staging
 from fetchers.core.tally import Tally
 
-NAMED_PARTS = 20
+Arrived = dict[str | None, set[Any]]  # term -> who is new in one of its parts
 
 
 class NothingPlanned(FetchError):
@@ -50,7 +51,8 @@ def open_fetcher(spec: Spec, events: Events) -> Fetcher:
     """The job's fetcher with checked settings. Raises FetcherBroken or ConfigError."""
     listing = load(spec.source)
     if listing.fetcher is None:
-        raise FetcherBroken(f"The fetcher {spec.source} cannot be used: {listing.error}", source=spec.source)
+        message = f"The fetcher {spec.source} cannot be used: {listing.error}"
+        raise FetcherBroken(message, source=spec.source, detail=listing.error)
     try:
         settings: HttpSettings = listing.fetcher.Settings(**spec.settings)
     except ValidationError as error:
@@ -58,14 +60,24 @@ def open_fetcher(spec: Spec, events: Events) -> Fetcher:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(piece) for piece in first["loc"])
         raise ConfigError(f"The setting {name} cannot be used: {first['msg']}.", setting=name) from None
-    return listing.fetcher(settings, Session(settings, events, spec.now))
+    try:
+        return listing.fetcher(settings, Session(settings, events, spec.now))
+    except FetchError:
+        raise
+    except Exception as error:
+        raise broken(error, spec.source) from error
 
 
 def check(spec: Spec, events: Events) -> int:
     """Test address and login; the exit code."""
     try:
         fetcher = open_fetcher(spec, events)
-        message = fetcher.check()
+        try:
+            message = fetcher.check()
+        except FetchError:
+            raise
+        except Exception as error:
+            raise broken(error, spec.source) from error
     except FetchError as error:
         events.send("error", error=error.to_dict())
         return 1
@@ -82,7 +94,7 @@ class Job:
         self._tally = Tally(events)
         self._failures: list[tuple[Part, FetchError]] = []
         self._staging = Staging(Path(spec.staging or "."), spec.source, spec.run)
-        self._added: dict[str, set[Any]] = {}  # part -> who is new in it
+        self._added: dict[str, tuple[str | None, set[Any]]] = {}  # part -> its term, and who is new in it
 
     def run(self) -> int:
         """Execute, tell, and return the exit code: 0 done, 1 failed, 3 held.
@@ -95,28 +107,48 @@ class Job:
         """
         try:
             self._fetcher = open_fetcher(self._spec, self._events)
-            self._db = sql.connect(self._spec.database)
-            try:
-                return self._execute()
-            finally:
-                self._fetcher.session.stop.set()
-                self._db.close()
+            self._db = self._open_destination()
         except FetchError as error:
             return self._end("error", error)
+        try:
+            kind, reason = self._execute()
+        except FetchError as error:
+            kind, reason = "error", error
         except apsw.Error as error:
-            return self._end("error", sql.storage_error(error))
+            kind, reason = "error", sql.storage_error(error)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: the parent is told, and stderr has the place
+            kind, reason = "error", _mistake(error)
+        self._fetcher.session.stop.set()
+        try:
+            return self._end(kind, reason)
+        finally:
+            self._db.close()
+
+    def _open_destination(self) -> apsw.Connection:
+        """The destination with all its tables; for a dry run, one that nothing is written to."""
+        streams = self._fetcher.streams()
+        if self._spec.dry_run:
+            return rehearsal.open_destination(self._spec.database, streams)
+        db = sql.connect(self._spec.database)
+        try:
+            columns.prepare(db, streams)
+        except FetchError:
+            db.close()
+            raise
+        return db
 
     # -- plan ---------------------------------------------------------------------------------------------
 
-    def _execute(self) -> int:
+    def _execute(self) -> tuple[str, FetchError | None]:
+        """The verdict: "result", "error" or "held", and why."""
         streams = self._fetcher.streams()
-        columns.prepare(self._db, streams)
         self._publishers = {stream.name: self._publisher(stream) for stream in streams}
         parts = self._plan(streams)
         done = self._open_books(parts)
         if not self._spec.dry_run:
             self._staging.begin()
         self._comparers = {stream.name: self._comparer(stream) for stream in streams}
+        self._rows_before = {stream.name: self._rows_of(stream) for stream in streams}
         self._had_rows = self._db.execute("SELECT 1 FROM _hamgam_partitions LIMIT 1").fetchone() is not None
         losses: dict[str, list[Loss]] = {}
         self._fetch_all([part for part in parts if part not in done], losses)
@@ -125,20 +157,20 @@ class Job:
         self._remember_fields()
         if self._failures:
             self._staging.discard()  # whoever asks for the failed parts asks for the held ones too
-            return self._end("error", self._partial())
+            return "error", self._partial()
         if held is not None:
             self._staging.keep_held()
-            return self._end("held", held)
+            return "held", held
         if not self._spec.dry_run:
             self._close_books(streams)
         self._staging.discard()
-        return self._end("result", None)
+        return "result", None
 
     def _plan(self, streams: list[Stream]) -> list[Part]:
         """Every part, once, that the run is about."""
         parts: dict[str, Part] = {}
         for stream in streams:
-            for partition in self._fetcher.plan(stream):
+            for partition in self._partitions(stream):
                 name = part_name(partition)
                 label = name if len(streams) == 1 else f"{stream.name}/{name}"
                 if self._wanted(partition):
@@ -147,6 +179,14 @@ class Job:
             raise NothingPlanned("There is no part to fetch.", source=self._spec.source)
         self._tally.planned = len(parts)
         return list(parts.values())
+
+    def _partitions(self, stream: Stream) -> list[Partition]:
+        try:
+            return list(self._fetcher.plan(stream))
+        except FetchError:
+            raise
+        except Exception as error:
+            raise broken(error, self._spec.source) from error
 
     def _wanted(self, partition: Partition) -> bool:
         wishes = self._spec.partitions
@@ -157,7 +197,8 @@ class Job:
     def _open_books(self, parts: list[Part]) -> list[Part]:
         """Open the run in the ledger; the parts that it, or a run that it resumes, has completed already.
 
-        Work of another run counts only if that run had the same plan.
+        Work of another run counts only if that run had the same plan. A run's own work counts even where its plan
+        has changed between two attempts, as it does when a term begins: the books have one entry per run and part.
         """
         spec = self._spec
         listed = json.dumps(
@@ -170,8 +211,8 @@ class Job:
                 with begin_immediate(self._db, self._tally.waiting_for_destination):
                     ledger.check_fence(self._db, spec.epoch)
                     ledger.enter(self._db, run=spec.run, epoch=spec.epoch, kind="opening", outcome=plan)
-            same = [run for run in (spec.run, *spec.resume) if ledger.plan_of(self._db, run) == plan]
-            found = ledger.parts_of(self._db, same)
+            same = [run for run in spec.resume if ledger.plan_of(self._db, run) == plan]
+            found = ledger.parts_of(self._db, [spec.run, *same])
         done = []
         for part in parts:
             entry = found.get((part.stream.name, part_name(part.partition)))
@@ -229,10 +270,12 @@ class Job:
             if error is None:
                 try:
                     self._work_through(fetched, losses)
-                except (Fenced, StorageError):
+                except (Fenced, StorageError, apsw.Error):
                     raise
                 except FetchError as trouble:
                     error = trouble
+                except Exception as trouble:  # noqa: BLE001 - over this part: the others are none the worse
+                    error = _mistake(trouble)
             if error is not None:
                 self._note_failure(fetched.part, error, fetched.seconds)
                 if self._gateway_is_down(error):
@@ -254,8 +297,8 @@ class Job:
         limits = self._limits()
         doubtful = set()
         for stream in {part.stream.name: part.stream for part in parts}.values():
-            arrived = self._arrived(stream)
             of_stream = losses.get(stream.name, [])
+            arrived = self._arrived(stream)
             too_big = {
                 loss.part for loss in of_stream if too_much(self._with_moves(stream, loss, arrived), limits)
             }
@@ -310,7 +353,8 @@ class Job:
         latest = delta.stream.latest
         if latest is not None and self._had_rows:
             place = delta.stream.columns.index(latest.key)
-            self._added[f"{delta.stream.name}/{delta.part}"] = {row[place] for row in delta.added}
+            term = delta.partition.get(delta.stream.partition_columns.get(latest.newest, ""))
+            self._added[_name(delta.stream, delta.part)] = term, {row[place] for row in delta.added}
 
     def _done(self, part: Part, delta: Delta, seconds: float | None) -> None:
         self._tally.counts.add(delta.counts)
@@ -325,37 +369,52 @@ class Job:
         for stream in streams:
             arrived = self._arrived(stream)
             staged = [self._with_moves(stream, loss, arrived) for loss in losses.get(stream.name, ())]
-            shrunk = judge(staged, self._rows_of(stream), limits)
-            held = set(shrunk.params["parts"]) if shrunk else set()
+            shrunk = judge(staged, self._rows_before[stream.name], limits)
+            held = shrunk.held if shrunk else frozenset()
             reason = shrunk or reason
             for delta in self._staging.take(stream):
                 label = f"{stream.name}/{delta.part}" if several else delta.part
                 part = Part(stream, delta.partition, label)
                 if delta.part in held:
-                    self._staging.hold(delta, holds.who_leaves(self._db, delta, arrived))
+                    term, _ = self._added.get(_name(stream, delta.part), (None, None))
+                    self._staging.hold(delta, holds.who_leaves(self._db, delta, arrived.get(term, set())))
                     self._tally.held += 1
                     self._tally.tell_part(part, "held", None, counts=delta.counts, error=shrunk)
                 else:
-                    self._publishers[stream.name].publish(delta)
-                    self._done(part, delta, None)
+                    self._publish_staged(part, delta)
                 self._tally.tell(self._fetcher.session)
         return reason
+
+    def _publish_staged(self, part: Part, delta: Delta) -> None:
+        try:
+            self._publishers[delta.stream.name].publish(delta)
+        except Overtaken as error:
+            self._note_failure(part, error, 0.0)
+        else:
+            self._done(part, delta, None)
 
     def _limits(self) -> Limits:
         return Limits(**self._spec.guard.model_dump())
 
-    def _arrived(self, stream: Stream) -> set[Any]:
-        """Who is new in some part, where a row's own key names the person: such a one has moved, not left."""
-        own = [column for column in stream.primary_key if column not in stream.partition_columns]
-        if stream.latest is None or own != [stream.latest.key]:
-            return set()
-        return set().union(*(self._added.values()))
+    def _arrived(self, stream: Stream) -> Arrived:
+        """Who is new in some part of each term, where a row's own key names the person: such a one has moved.
 
-    def _with_moves(self, stream: Stream, loss: Loss, arrived: set[Any]) -> Loss:
-        if not arrived:
+        Of the same term only: whoever registers for the next one has not left this one for it.
+        """
+        own = [column for column in stream.primary_key if column not in stream.partition_columns]
+        found: Arrived = {}
+        if stream.latest is not None and own == [stream.latest.key]:
+            for term, persons in self._added.values():
+                found.setdefault(term, set()).update(persons)
+        return found
+
+    def _with_moves(self, stream: Stream, loss: Loss, arrived: Arrived) -> Loss:
+        term, _ = self._added.get(_name(stream, loss.part), (None, None))
+        here = arrived.get(term)
+        if not here:
             return loss
         gone = self._staging.gone(stream, loss.part)
-        moved = sum(key in arrived for key in gone if not isinstance(key, list))
+        moved = sum(key in here for key in gone if not isinstance(key, list))
         return Loss(loss.part, loss.rows_before, loss.rows_after, loss.gone, moved)
 
     def _rows_of(self, stream: Stream) -> int:
@@ -386,6 +445,7 @@ class Job:
             return
         for name, comparer in self._comparers.items():
             with begin_immediate(self._db, self._tally.waiting_for_destination):
+                ledger.check_fence(self._db, self._spec.epoch)
                 self._db.execute(
                     "INSERT INTO _hamgam_streams (stream, seen_fields) VALUES (?, ?)"
                     " ON CONFLICT (stream) DO UPDATE SET seen_fields = excluded.seen_fields",
@@ -425,6 +485,20 @@ class Job:
     def _end(self, kind: str, error: FetchError | None) -> int:
         records: dict[str, int] = {}
         if kind != "error" or self._failures:
-            records = self._records()
+            try:
+                records = self._records()
+            except apsw.Error as trouble:
+                self._events.log(str(sql.storage_error(trouble)), "error")
         self._tally.tell_end(kind, records, error)
         return {"result": 0, "error": 1, "held": 3}[kind]
+
+
+def _name(stream: Stream, part: str) -> str:
+    return f"{stream.name}/{part}"
+
+
+def _mistake(error: Exception) -> FetchError:
+    """A mistake of ours, by its kind and place: its own words may hold somebody's data."""
+    show_place(error)
+    kind = type(error).__name__
+    return FetchError(f"An error in Hamgam itself: {kind}.", detail=kind)

@@ -14,6 +14,7 @@ import msgspec
 from fetchers.core import ledger, sql
 from fetchers.core.compare import Delta, Row
 from fetchers.core.diary import Diary
+from fetchers.core.errors import Overtaken
 from fetchers.core.fetcher import Stream
 from fetchers.core.index import encode
 from fetchers.core.latest import LatestRows
@@ -60,9 +61,9 @@ class Publisher:
         self._latest = LatestRows(db, stream, ceiling) if stream.latest is not None else None
 
     def publish(self, delta: Delta) -> None:
-        """Publish one part. Raises Fenced or StorageError; then nothing of it is visible.
+        """Publish one part. Raises Fenced, Overtaken or StorageError; then nothing of it is visible.
 
-        1. Take the write lock, and refuse if a newer engine has taken over.
+        1. Take the write lock; refuse if a newer engine has taken over, or the part is not as it was compared.
         2. Write the ledger's entry.
         3. Take out what is gone, put in what is new or changed, and write each into the diary.
         4. Keep the index, the notes, the table of newest rows and the search text in step.
@@ -70,9 +71,19 @@ class Publisher:
         try:
             with begin_immediate(self._db, self._waiting):
                 ledger.check_fence(self._db, self._epoch)
+                self._check_base(delta)
                 self.enter(delta)
         except apsw.Error as error:
             raise sql.storage_error(error) from error
+
+    def _check_base(self, delta: Delta) -> None:
+        """A second process at one destination: what it published is not to be written over unseen."""
+        row: Any = self._db.execute(
+            "SELECT digest FROM _hamgam_partitions WHERE stream = ? AND part = ?",
+            (self._stream.name, delta.part),
+        ).fetchone()
+        if (None if row is None else row[0]) != delta.base:
+            raise Overtaken("Another process has published this part meanwhile.", part=delta.part)
 
     def enter(self, delta: Delta) -> None:
         """What publishing one part writes, in the caller's transaction, which has checked the fence."""

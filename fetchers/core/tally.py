@@ -24,7 +24,7 @@ class Tally:
     done: int = 0
     failed: int = 0
     held: int = 0
-    staged: int = 0  # records read and compared; only grows
+    staged: int = 0  # records that came; only grows
     destination_busy: bool = False
 
     def partitions(self) -> dict[str, int]:
@@ -34,6 +34,8 @@ class Tally:
     def tell(self, session: Session | None, *, force: bool = False) -> None:
         """Progress, at most twice a second; session: whose waiting is shown."""
         waiting = session.waiting if session is not None else None
+        if session is not None:  # while a part of many pages is read, its pages are the sign of life
+            self.staged = max(self.staged, session.received)
         if self.destination_busy:
             until = datetime.now(UTC) + timedelta(milliseconds=sql.BUSY_TIMEOUT_MS)
             waiting = {"reason": "destination", "until": until.isoformat(timespec="seconds")}

@@ -84,7 +84,9 @@ class House:
         self.runs = 0
         columns.prepare(self.db, [stream])
 
-    def compare(self, *records: Any, full: bool = False, seen: set[str] | None = None, **partition: str) -> Delta:
+    def compare(
+        self, *records: Any, full: bool = False, seen: set[str] | None = None, **partition: str
+    ) -> Delta:
         comparer = Comparer(self.db, self.stream, full=full)
         comparer.seen_fields |= seen or set()
         return comparer.compare(partition, raw(*records))

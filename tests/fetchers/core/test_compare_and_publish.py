@@ -55,7 +55,9 @@ def test_the_diary_names_each_change_field_by_field(people):
     people.sync(person(1), person(2, "رضا"), person(3))
     delta = people.sync(person(1), person(2, "علی"), person(4))
     assert (delta.counts.added, delta.counts.changed, delta.counts.gone) == (1, 1, 1)
-    lines = people.rows("SELECT kind, key, before, after FROM _hamgam_changes WHERE run = 'run-2' ORDER BY id")
+    lines = people.rows(
+        "SELECT kind, key, before, after FROM _hamgam_changes WHERE run = 'run-2' ORDER BY id"
+    )
     assert [(kind, key) for kind, key, _, _ in lines] == [("added", "4"), ("changed", "2"), ("gone", "3")]
     assert json.loads(lines[1][2]) == {"name": "رضا"}
     assert json.loads(lines[1][3]) == {"name": "علی"}
@@ -64,7 +66,9 @@ def test_the_diary_names_each_change_field_by_field(people):
 
 
 def test_a_row_without_a_key_is_left_out_with_its_reason(people):
-    delta = people.sync(person(1), *[person(n) for n in range(10, 40)], {"id": None, "name": "سارا", "city": None})
+    delta = people.sync(
+        person(1), *[person(n) for n in range(10, 40)], {"id": None, "name": "سارا", "city": None}
+    )
     assert delta.counts.rejected == 1
     assert adds_up(delta)
     assert people.rows("SELECT reason, kept FROM _hamgam_rejected") == [("no_key", 0)]
