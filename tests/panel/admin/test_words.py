@@ -39,7 +39,7 @@ def source(state: str | None) -> Any:
     ],
 )
 def test_the_first_line_is_true_for_every_mix(
-    page: None, states: tuple[str | None, ...], sentence: str
+    english: None, states: tuple[str | None, ...], sentence: str
 ) -> None:
     assert status._summary([source(state) for state in states]).startswith(sentence)
 
