@@ -1,6 +1,6 @@
 """One run as its page shows it: how far it is, how long it will take, its parts, and what went wrong."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -96,14 +96,16 @@ def _moment(text: Any) -> datetime | None:
     return moment if moment.tzinfo else None
 
 
-def explanation(run: SyncRun) -> explain.Explanation | None:
+def explanation(run: SyncRun, now: datetime) -> explain.Explanation | None:
     """What happened, are the data safe, what to do; nothing where nothing went wrong."""
     if run.error_code is None or run.status in ("success", "running"):
         return None
     params = dict(run.error_params or {})
     if run.status == "cancelled" and run.stop_requested_by:
         params.setdefault("by", run.stop_requested_by)
-    return show.explained(run.error_code, params)
+    why = show.explained(run.error_code, params)
+    decided = show.decision(run, now)
+    return replace(why, todo=decided) if decided else why
 
 
 def counts(run: SyncRun) -> list[tuple[str, str, int]]:

@@ -10,8 +10,9 @@ from flask_babel import lazy_gettext as lazy
 from flask_login import current_user
 from sqlalchemy import func, select
 
-from panel import audit, doorbell, runs
+from panel import audit, decisions, doorbell, runs
 from panel.admin import base, run_page, show, sources
+from panel.admin.held_page import HeldPages
 from panel.auth.roles import requires
 from panel.clock import utcnow
 from panel.extensions import db
@@ -22,7 +23,7 @@ RUNS_A_PAGE = 30
 COUNTED_UP_TO = 10_000
 
 
-class RunsView(base.PanelView):
+class RunsView(HeldPages, base.PanelView):
     """Every run of every source, newest first, and each with an address of its own."""
 
     def __init__(self) -> None:
@@ -121,10 +122,11 @@ class RunsView(base.PanelView):
             "one": sources.source(run.sync, session, base.config(), now),
             "label": sources.listing(run.sync).label(show.current()),
             "progress": run_page.progress(run, session, now),
-            "why": run_page.explanation(run),
+            "why": run_page.explanation(run, now),
             "counts": run_page.counts(run),
             "parts": run_page.parts(run, session, state, base.page_number("parts_page")),
             "active": run.status in ACTIVE,
+            "waits": decisions.waits(run),
             "now": now,
             "seconds": base.ACTIVE_SECONDS if run.status in ACTIVE else base.IDLE_SECONDS,
             "part_words": show.PART_WORDS,

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from panel import explain, persian
 from panel.auth.locale import current
 from panel.clock import utcnow
+from panel.models import SyncRun
 
 STATUS_WORDS = {
     "pending": lazy("Waiting"),
@@ -34,6 +35,12 @@ STATUS_ICONS = {
     "cancelled": "stop",
     "held": "hand",
     None: "dash",
+}
+DECISION_WORDS = {
+    "approved": lazy("Accepted"),
+    "rejected": lazy("Old data kept"),
+    "superseded": lazy("Superseded by a newer run"),
+    "lapsed": lazy("Nobody decided; old data kept"),
 }
 PART_WORDS = {
     "planned": lazy("To do"),
@@ -122,6 +129,23 @@ def icon(name: str, css: str = "") -> Markup:
 def status_badge(status: str | None) -> Markup:
     """Icon, word and colour of a run's status."""
     return _badge(status or "none", STATUS_ICONS.get(status, "dash"), STATUS_WORDS.get(status, status))
+
+
+def run_badge(run: SyncRun) -> Markup:
+    """A run's status; of a hold that is decided, the decision."""
+    if run.status == "held" and run.decision is not None:
+        return _badge("cancelled", "hand", DECISION_WORDS.get(run.decision, run.decision))
+    return status_badge(run.status)
+
+
+def decision(run: SyncRun, now: datetime) -> str | None:
+    """What became of a hold, in a sentence; None while it waits, and for every other run."""
+    if run.status != "held" or run.decision is None:
+        return None
+    word = DECISION_WORDS.get(run.decision, run.decision)
+    when = persian.relative(run.decided_at, now, current()) if run.decided_at else ""
+    by = _("by %(name)s", name=run.decided_by) if run.decided_by else ""
+    return " · ".join(part for part in (str(word), by, when) if part)
 
 
 def part_badge(state: str) -> Markup:
@@ -263,5 +287,6 @@ def install(app: Flask) -> None:
         part_name=part_name,
         script_texts=script_texts,
         starter=starter,
+        run_badge=run_badge,
         status_badge=status_badge,
     )

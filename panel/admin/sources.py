@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from fetchers.core import registry
-from panel import settings
+from panel import decisions, settings
 from panel.admin import show
 from panel.auth.locale import current
 from panel.config import Config
@@ -45,6 +45,7 @@ class Source:
     usual_seconds: float | None
     elapsed: float | None
     question: str  # what the button asks before it syncs
+    hold: SyncRun | None = None  # the run that waits for a decision
 
     @property
     def active(self) -> bool:
@@ -105,6 +106,7 @@ def source(sync: DataSync, session: Session, config: Config, now: datetime) -> S
         usual_seconds=usual,
         elapsed=elapsed(newest, now),
         question=_question(name, sync, usual),
+        hold=decisions.waiting(session, sync),
     )
 
 

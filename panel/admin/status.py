@@ -77,4 +77,4 @@ def _summary(found: list[sources.Source]) -> str:
 
 
 def _needs_a_person(one: sources.Source) -> bool:
-    return one.run is not None and one.run.status in ("failed", "held")
+    return one.hold is not None or (one.run is not None and one.run.status == "failed")
