@@ -20,6 +20,7 @@ import orjson
 from fetchers.core import index as ix
 from fetchers.core import sql
 from fetchers.core.clean import Flag, Reject, RowCleaner, compile_row, rules_version
+from fetchers.core.clean.rows import shown
 from fetchers.core.errors import NotJson, SchemaError
 from fetchers.core.fetcher import Partition, Stream
 from fetchers.core.index import DUPLICATE, KEPT, REJECTED, Key
@@ -60,7 +61,7 @@ class Delta:
     changed: list[tuple[Row, Row]] = field(default_factory=list)  # before, after
     gone: list[Key] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
-    old_hashes: list[bytes] = field(default_factory=list)  # raw records that are no more: their notes go too
+    old_hashes: list[bytes] = field(default_factory=list)  # raw records whose earlier notes go
     all_parsed: bool = False  # every record was read anew, so every older note goes
     rows_before: int = 0
 
@@ -184,7 +185,7 @@ class Comparer:
         delta.index = ix.Index(self.version, b"".join(hashes), bytes(outcomes), keys)
         if old is not None:
             now = set(hashes)
-            delta.old_hashes = [mark for mark in old.marks() if mark not in now]
+            delta.old_hashes += [mark for mark in old.marks() if mark not in now]
 
     def _begin(self, partition: Partition) -> None:
         """What was asked for, ready to be put into each row of this part."""
@@ -203,8 +204,8 @@ class Comparer:
         try:
             values, flags = self._clean(record)
         except Reject as reject:
-            shown = text.decode("utf-8", "replace")[:4000]
-            delta.notes.append(Note(mark, None, reject.field, reject.reason, kept=False, raw=shown))
+            whole = text.decode("utf-8", "replace")[:4000]
+            delta.notes.append(Note(mark, None, reject.field, reject.reason, kept=False, raw=whole))
             return None
         # A colon for each key at least: as many as keys, and no key is there twice.
         if text.count(b":") != len(record) and text.count(b'":') != len(record):
@@ -285,6 +286,7 @@ class Comparer:
                     if row is None:
                         raise NotJson("A record that was kept before cannot be read now.", reason="json")
                     parsed[place] = row
+                    delta.old_hashes.append(hashes[place])  # its notes are written anew
             ranked = sorted(same, key=lambda place: _row_hash(parsed[place]))
             outcomes[ranked[0]] = KEPT
             for place in ranked[1:]:
@@ -386,6 +388,6 @@ def _double_keys(text: bytes) -> tuple[Flag, ...]:
     first: dict[str, Any] = {}
     for key, value in islice(pairs, 1000):
         if key in first and first[key] != value:
-            return (Flag(key[:60], "double_key", ""),)
+            return (Flag(shown(key)[:60], "double_key", ""),)
         first.setdefault(key, value)
     return ()

@@ -34,8 +34,16 @@ FLAGS: dict[str, Label] = {
     "too_long": Label("بلندتر از اندازه بود و کوتاه شد", "Longer than allowed; cut"),
     "surrogate": Label("نویسهٔ خراب در متن", "A broken character in the text"),
     "double_key": Label(
-        "یک نام دو بار با مقدارهای جدا آمده بود؛ نخستین ماند",
-        "One name came twice with different values; the first was kept",
+        "یک نام دو بار با مقدارهای جدا آمده بود؛ یکی از آن‌ها ماند",
+        "One name came twice with different values; one of them was kept",
+    ),
+    "differs_from_asked": Label(
+        "مقدار رکورد با آنچه پرسیده شد یکی نیست؛ آنچه پرسیده شد نگه داشته شد",
+        "The record says something else than what was asked for; what was asked for is kept",
+    ),
+    "unequal_duplicate": Label(
+        "دو رکورد متفاوت با یک کلید آمد؛ یکی از آن‌ها ماند",
+        "Two different records came with one key; one of them was kept",
     ),
 }
 
