@@ -52,7 +52,7 @@ class Config:
     """The checked environment. Secrets are kept out of its repr."""
 
     panel_database_url: str = field(repr=False)  # may hold PostgreSQL's password
-    data_database_url: str
+    data_database_url: str = field(repr=False)  # likewise
     host: str
     port: int
     proxies: int  # how many proxies stand in front of it, each adding one X-Forwarded-* entry
@@ -110,8 +110,8 @@ def load(environ: Mapping[str, str] | None = None, *, demo: bool | None = None, 
         values = {name: value for name, value in values.items() if name not in REAL_HOUSE_ONLY}
     _make(instance)
     key, previous = _secret_key(values, instance)
-    panel_url = _panel_database(values, instance, root)
-    data_url = _data_database(values, instance, root)
+    panel_url = _database(values, "PANEL_DATABASE_URL", "panel.db", instance, root)
+    data_url = _database(values, "DATA_DATABASE_URL", "faculty_data.db", instance, root)
     if panel_url == data_url:
         raise ConfigError(
             "DATA_DATABASE_URL and PANEL_DATABASE_URL name the same database; they must be two, "
@@ -198,31 +198,19 @@ def _secret_key(values: Mapping[str, str], instance: Path) -> tuple[str, tuple[s
         raise ConfigError(str(error)) from error
 
 
-def _panel_database(values: Mapping[str, str], instance: Path, root: Path) -> str:
-    given = values.get("PANEL_DATABASE_URL")
+def _database(values: Mapping[str, str], name: str, file: str, instance: Path, root: Path) -> str:
+    """The address of a database as SQLAlchemy writes it; by default a file in the instance."""
+    given = values.get(name)
     if given is None:
-        return f"sqlite:///{instance / 'panel.db'}"
-    scheme = _scheme(given, "PANEL_DATABASE_URL")
+        return f"sqlite:///{instance / file}"
+    scheme = _scheme(given, name)
     if scheme == "sqlite":
-        return _sqlite(given, "PANEL_DATABASE_URL", root)
+        return _sqlite(given, name, root)
     if scheme in ("postgres", "postgresql", "postgresql+psycopg"):
         return "postgresql+psycopg" + given[given.index("://") :]
     raise ConfigError(
-        f"PANEL_DATABASE_URL: {scheme}:// is not known here; it may be sqlite:///path/to/panel.db "
+        f"{name}: {scheme}:// is not known here; it may be sqlite:///path/to/{file} "
         "or postgresql://user:password@host/database."
-    )
-
-
-def _data_database(values: Mapping[str, str], instance: Path, root: Path) -> str:
-    given = values.get("DATA_DATABASE_URL")
-    if given is None:
-        return f"sqlite:///{instance / 'faculty_data.db'}"
-    scheme = _scheme(given, "DATA_DATABASE_URL")
-    if scheme == "sqlite":
-        return _sqlite(given, "DATA_DATABASE_URL", root)
-    raise ConfigError(
-        f"DATA_DATABASE_URL: {scheme}:// is not a destination in this version; "
-        "it may be sqlite:///path/to/faculty_data.db."
     )
 
 

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from panel import db, explain, migrations, probe, settings
 from panel.clock import utcnow
 from panel.config import Config
+from panel.destination import reader
 from panel.models import DataSync, User
 
 LITTLE_SPACE = 2 * 1024**3
@@ -126,11 +127,28 @@ def _control_database(config: Config) -> Iterator[Finding]:
 
 
 def _data_database(config: Config) -> Iterator[Finding]:
-    path = Path(make_url(config.data_database_url).database or "")
+    url = make_url(config.data_database_url)
+    if url.get_backend_name() != "sqlite":
+        yield _answers(config.data_database_url)
+        return
+    path = Path(url.database or "")
     if not path.exists():
         yield Finding("ok", "the data are not there yet: nothing was synced so far")
         return
     yield _integrity("the data", path)
+
+
+def _answers(url: str) -> Finding:
+    try:
+        with reader(url).connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        return Finding(
+            "bad",
+            f"the data's database server does not answer: {type(error).__name__}",
+            "Check DATA_DATABASE_URL, and whether PostgreSQL runs.",
+        )
+    return Finding("ok", "the data's database server answers")
 
 
 def _integrity(name: str, path: Path) -> Finding:

@@ -6,17 +6,21 @@ import shutil
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy.orm import Session, sessionmaker
 
 from panel.config import Config, load
 from panel.db import open_engine
 from panel.seed import prepare
 
+POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 ROOT = Path(__file__).resolve().parent.parent
 
 # A developer's own .env and environment say nothing to tests, nor to the processes that they start.
@@ -139,3 +143,35 @@ def simulator() -> Iterator[Callable[..., Gateway]]:
         process.wait(10)
         if process.stdout is not None:
             process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(require_services: Callable[[str], None]) -> str:
+    """The address of a PostgreSQL server; without one the test is skipped, or fails where it must not be."""
+    try:
+        psycopg.connect(POSTGRES, connect_timeout=3).close()
+    except psycopg.OperationalError as error:
+        require_services(f"no PostgreSQL server: {error}".strip())
+    return POSTGRES
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server: str) -> Iterator[str]:
+    """A scratch database of this test session, dropped at its end."""
+    name = f"hamgam_test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres_server, autocommit=True) as server:
+        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    info = psycopg.conninfo.conninfo_to_dict(postgres_server)
+    password = f":{info['password']}" if info.get("password") else ""
+    yield f"postgresql+psycopg://{info['user']}{password}@{info['host']}:{info.get('port', 5432)}/{name}"
+    with psycopg.connect(postgres_server, autocommit=True) as server:
+        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def postgres_destination(postgres_database: str) -> Iterator[str]:
+    """An empty destination on PostgreSQL: the scratch database, swept after the test."""
+    yield postgres_database
+    with psycopg.connect(postgres_database.replace("+psycopg", ""), autocommit=True) as server:
+        server.execute("DROP SCHEMA public CASCADE")
+        server.execute("CREATE SCHEMA public")

@@ -45,7 +45,7 @@ VARIABLES: Mapping[str, str] = {
     "PANEL_ADMIN_PASSWORD": "Password of the first administrator. Without it one is made and printed once.",
     "PANEL_INSTANCE": "Folder of databases, key and logs.",
     "PANEL_DATABASE_URL": "The control database: `sqlite:///…` or `postgresql://…`.",
-    "DATA_DATABASE_URL": "The destination: `sqlite:///…`. PostgreSQL: not in this version.",
+    "DATA_DATABASE_URL": "The destination: `sqlite:///…` or `postgresql://user:password@host/database`.",
     "PANEL_SECRET_KEY": "Signs sessions and seals the gateway's password; at least 32 random characters.",
     "PANEL_ENGINE": "`embedded`: `up` runs the engine beside the panel. `inline`: it does not; runs wait for a "
     "`python -m panel sync` or a `python -m panel engine`.",

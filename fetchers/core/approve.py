@@ -51,7 +51,7 @@ class Approval:
             self._tally.tell_end("error", {}, sql.storage_error(error))
         return 1
 
-    def _execute(self, db: apsw.Connection, fetcher: Fetcher) -> int:
+    def _execute(self, db: sql.Destination, fetcher: Fetcher) -> int:
         spec = self._spec
         streams = {stream.name: stream for stream in fetcher.streams()}
         columns.prepare(db, list(streams.values()))
@@ -87,7 +87,7 @@ class Approval:
         self._tally.tell_end("result", records, None)
         return 0
 
-    def _count_earlier(self, db: apsw.Connection, published: list[HeldPart]) -> None:
+    def _count_earlier(self, db: sql.Destination, published: list[HeldPart]) -> None:
         """An earlier attempt of this very run: its work is this run's."""
         mine = ledger.parts_of(db, [self._spec.run])
         for part in published:
@@ -96,7 +96,7 @@ class Approval:
                 self._tally.counts.add(mine[part.stream, part.part][1])
 
     def _close_books(
-        self, db: apsw.Connection, publishers: dict[str, Publisher], streams: list[Stream]
+        self, db: sql.Destination, publishers: dict[str, Publisher], streams: list[Stream]
     ) -> dict[str, int]:
         """The closing entry: with it, the run was a success, whatever happens to this process now."""
         with begin_immediate(db, self._tally.waiting_for_destination):
@@ -115,7 +115,7 @@ class Approval:
             )
         return records
 
-    def _publisher(self, db: apsw.Connection, fetcher: Fetcher, stream: Stream) -> Publisher:
+    def _publisher(self, db: sql.Destination, fetcher: Fetcher, stream: Stream) -> Publisher:
         ceiling = getattr(fetcher, stream.latest.ceiling)() if stream.latest else None
         return Publisher(
             db,

@@ -69,7 +69,7 @@ CREATE INDEX IF NOT EXISTS _hamgam_changes_at ON _hamgam_changes (at, kind, stre
 """
 
 
-def prepare(db: apsw.Connection, streams: list[Stream]) -> None:
+def prepare(db: sql.Destination, streams: list[Stream]) -> None:
     """Make what is missing, in one transaction. Raises StorageError."""
     try:
         with db:
@@ -85,24 +85,24 @@ def prepare(db: apsw.Connection, streams: list[Stream]) -> None:
         raise sql.storage_error(error) from error
 
 
-def diary_is_complete(db: apsw.Connection) -> bool:
+def diary_is_complete(db: sql.Destination) -> bool:
     """Whether the diary has every column; one made by the first version lacks some until the next run."""
     return not _missing_from_diary(db)
 
 
-def _diary(db: apsw.Connection) -> None:
+def _diary(db: sql.Destination) -> None:
     for column, kind in _missing_from_diary(db).items():
         db.execute(f"ALTER TABLE _hamgam_changes ADD COLUMN {sql.name(column)} {kind}")
     db.execute(DIARY_INDEXES)
 
 
-def _missing_from_diary(db: apsw.Connection) -> dict[str, str]:
-    there = {str(row[0]) for row in db.execute("SELECT name FROM pragma_table_info('_hamgam_changes')")}
+def _missing_from_diary(db: sql.Destination) -> dict[str, str]:
+    there = sql.columns_of(db, "_hamgam_changes")
     return {name: kind for name, kind in (("folded", "TEXT"), ("mark", "BLOB")) if name not in there}
 
 
-def _table(db: apsw.Connection, stream: Stream, table: str, key: tuple[str, ...]) -> None:
-    there = {str(row[1]) for row in db.execute("SELECT cid, name FROM pragma_table_info(?)", (table,))}
+def _table(db: sql.Destination, stream: Stream, table: str, key: tuple[str, ...]) -> None:
+    there = sql.columns_of(db, table)
     if not there:
         declared = ", ".join(f"{sql.name(column)} {_type(stream, column)}" for column in stream.columns)
         db.execute(f"CREATE TABLE {sql.name(table)} ({declared}, PRIMARY KEY ({sql.names(key)}))")
@@ -112,7 +112,7 @@ def _table(db: apsw.Connection, stream: Stream, table: str, key: tuple[str, ...]
             db.execute(f"ALTER TABLE {sql.name(table)} ADD COLUMN {sql.name(column)} {_type(stream, column)}")
 
 
-def _person_index(db: apsw.Connection, stream: Stream, latest: LatestTable) -> None:
+def _person_index(db: sql.Destination, stream: Stream, latest: LatestTable) -> None:
     index = sql.name(f"{stream.table}_{latest.key}")
     db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {sql.name(stream.table)} ({sql.name(latest.key)})")
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-import apsw
 import msgspec
 import orjson
 
@@ -80,7 +79,7 @@ class Comparer:
     """Compares the parts of one stream. One thread; reads the destination, writes nothing."""
 
     def __init__(
-        self, db: apsw.Connection, stream: Stream, *, full: bool = False, may_be_missing: Iterable[str] = ()
+        self, db: sql.Destination, stream: Stream, *, full: bool = False, may_be_missing: Iterable[str] = ()
     ) -> None:
         self._db = db
         self.stream = stream
@@ -101,7 +100,7 @@ class Comparer:
             (columns.index(column), column) for column in stream.partition_columns if column in stream.fields
         ]
         self._key_places = [columns.index(column) for column in self._own_key]
-        where = " AND ".join(f"{sql.name(column)} = ?" for column in stream.partition_columns) or "1"
+        where = " AND ".join(f"{sql.name(column)} = ?" for column in stream.partition_columns) or "TRUE"
         table, named = sql.name(stream.table), sql.names(columns)
         self._select_part = f"SELECT {named} FROM {table} WHERE {where}"
         key_match = " AND ".join(f"{sql.name(column)} = ?" for column in self._own_key)

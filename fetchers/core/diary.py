@@ -9,10 +9,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import apsw
 import msgspec
 
-from fetchers.core import ledger
+from fetchers.core import ledger, sql
 from fetchers.core.clean import fold
 from fetchers.core.compare import Row
 from fetchers.core.fetcher import Stream
@@ -29,7 +28,7 @@ _Line = tuple[str | None, str, str | None, str | None, str | None, bytes | None]
 class Diary:
     """Writes the lines of one stream for one run, in the caller's transaction."""
 
-    def __init__(self, db: apsw.Connection, stream: Stream, run: str) -> None:
+    def __init__(self, db: sql.Destination, stream: Stream, run: str) -> None:
         self._db = db
         self._stream = stream
         self._run = run

@@ -90,7 +90,10 @@ def vanishing(
                     (*asked, limit, offset),
                 )
             ]
-        with closing(look_into(sql.path_of(database))) as db:
+        stored = sql.connect_to_read(database)
+        if stored is None:
+            return Page(0, 0, [])
+        with closing(stored):
             return Page(
                 total,
                 moved,
@@ -100,7 +103,7 @@ def vanishing(
                         of_part,
                         key if isinstance(key, list) else [key],
                         has_moved,
-                        _summary(db, streams.get(name), partition, key),
+                        _summary(stored, streams.get(name), partition, key),
                     )
                     for name, of_part, key, has_moved, partition in chosen
                 ],
@@ -118,7 +121,7 @@ def summary_columns(stream: Stream) -> tuple[str, ...]:
 # -- in the run's process ---------------------------------------------------------------------------------
 
 
-def who_leaves(db: apsw.Connection, delta: Delta, moved: set[Any]) -> Iterator[Gone]:
+def who_leaves(db: sql.Destination, delta: Delta, moved: set[Any]) -> Iterator[Gone]:
     """The rows that a part would remove, as the list keeps them. moved: the persons who appear elsewhere."""
     stream = delta.stream
     searched = tuple(column for column in stream.search if column in stream.columns)
@@ -131,7 +134,7 @@ def who_leaves(db: apsw.Connection, delta: Delta, moved: set[Any]) -> Iterator[G
         yield Gone(key, not isinstance(key, list) and key in moved, fold(" ".join(map(str, words))))
 
 
-def check(db: apsw.Connection, held: Sequence[HeldPart]) -> list[HeldPart]:
+def check(db: sql.Destination, held: Sequence[HeldPart]) -> list[HeldPart]:
     """The parts that are published already. Raises Moved where another part is not as it was when compared."""
     done = []
     for part in held:
@@ -143,13 +146,13 @@ def check(db: apsw.Connection, held: Sequence[HeldPart]) -> list[HeldPart]:
     return done
 
 
-def check_base(db: apsw.Connection, delta: Delta) -> None:
+def check_base(db: sql.Destination, delta: Delta) -> None:
     """In the publishing transaction: the part is still what it was compared with. Raises Moved."""
     if digest_of(db, delta.stream.name, delta.part) != delta.base:
         raise Moved("The data have changed since they were compared; sync again.", part=delta.part)
 
 
-def enter_opening(db: apsw.Connection, run: str, about: str, epoch: int) -> None:
+def enter_opening(db: sql.Destination, run: str, about: str, epoch: int) -> None:
     """Open the books of an approval, in the caller's transaction."""
     if ledger.plan_of(db, run) is None:
         ledger.enter(db, run=run, epoch=epoch, kind="opening", outcome=f"approve {about}")
@@ -158,7 +161,7 @@ def enter_opening(db: apsw.Connection, run: str, about: str, epoch: int) -> None
 # -- the destination ---------------------------------------------------------------------------------------
 
 
-def digest_of(db: apsw.Connection, stream: str, part: str) -> bytes | None:
+def digest_of(db: sql.Destination, stream: str, part: str) -> bytes | None:
     """The digest of a part as it is published now; None: there is no such part."""
     row: Any = db.execute(
         "SELECT digest FROM _hamgam_partitions WHERE stream = ? AND part = ?", (stream, part)
@@ -166,7 +169,7 @@ def digest_of(db: apsw.Connection, stream: str, part: str) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
-def records(db: apsw.Connection, streams: Sequence[Stream]) -> dict[str, int]:
+def records(db: sql.Destination, streams: Sequence[Stream]) -> dict[str, int]:
     """Rows of each table now; the one that people count first."""
     found: dict[str, int] = {}
     for stream in streams:
@@ -176,12 +179,12 @@ def records(db: apsw.Connection, streams: Sequence[Stream]) -> dict[str, int]:
 
 
 def stored(
-    db: apsw.Connection, stream: Stream, partition: dict[str, str], key: Key, columns: Sequence[str]
+    db: sql.Destination, stream: Stream, partition: dict[str, str], key: Key, columns: Sequence[str]
 ) -> tuple[Any, ...] | None:
     """Some columns of a stored row, by its part and its key within the part."""
     own = [column for column in stream.primary_key if column not in stream.partition_columns]
     named = [*stream.partition_columns, *own]
-    match = " AND ".join(f"{sql.name(column)} = ?" for column in named) or "1"
+    match = " AND ".join(f"{sql.name(column)} = ?" for column in named) or "TRUE"
     values = (
         *(partition[name] for name in stream.partition_columns.values()),
         *(key if isinstance(key, list) else [key]),
@@ -192,7 +195,7 @@ def stored(
 
 
 def _summary(
-    db: apsw.Connection, stream: Stream | None, partition: dict[str, str], key: Key
+    db: sql.Destination, stream: Stream | None, partition: dict[str, str], key: Key
 ) -> dict[str, Any] | None:
     if stream is None:
         return None

@@ -124,7 +124,7 @@ class Job:
         finally:
             self._db.close()
 
-    def _open_destination(self) -> apsw.Connection:
+    def _open_destination(self) -> sql.Destination:
         """The destination with all its tables; for a dry run, one that nothing is written to."""
         streams = self._fetcher.streams()
         if self._spec.dry_run:

@@ -4,11 +4,8 @@ Newest first: a term that has begun before one that has not, then the later term
 names, then the smaller campus code. Gone with the last of a person's rows.
 """
 
-import json
 from collections.abc import Iterable
 from operator import itemgetter
-
-import apsw
 
 from fetchers.core import sql
 from fetchers.core.compare import Row
@@ -21,7 +18,7 @@ Person = str | int
 class LatestRows:
     """Keeps a stream's table of newest rows. `ceiling`: values of the newest column above it have not begun."""
 
-    def __init__(self, db: apsw.Connection, stream: Stream, ceiling: str | None) -> None:
+    def __init__(self, db: sql.Destination, stream: Stream, ceiling: str | None) -> None:
         assert stream.latest is not None
         self._db = db
         self._stream = stream
@@ -36,16 +33,13 @@ class LatestRows:
         named, person = sql.names(columns), sql.name(latest.key)
         newest = sql.name(latest.newest)
         first, second = (sql.name(column) for column in latest.prefer_equal)
-        self._put = f"INSERT OR REPLACE INTO {table} ({named}) VALUES ({sql.marks(columns)})"
+        self._put = sql.upsert(latest.table, columns, (latest.key,))
         self._best = (
             f"SELECT {named} FROM {source} WHERE {person} = ?"
-            f" ORDER BY {newest} > ?, {newest} DESC, {first} IS NOT {second}, {first} LIMIT 1"
+            f" ORDER BY {newest} > ?, {newest} DESC, {first} IS DISTINCT FROM {second}, {first} LIMIT 1"
         )
         self._delete = f"DELETE FROM {table} WHERE {person} = ?"
-        self._current = (
-            f"SELECT {person}, {newest}, {first}, {second} FROM {table}"
-            f" WHERE {person} IN (SELECT value FROM json_each(?))"
-        )
+        self._current = f"SELECT {person}, {newest}, {first}, {second} FROM {table} WHERE {person} "
         self._begun = f"SELECT DISTINCT {person} FROM {source} WHERE {newest} > ? AND {newest} <= ?"
         self._search = SearchRows(db, latest.table, stream, latest.key)
 
@@ -59,13 +53,12 @@ class LatestRows:
         An added row can only win against the row that stands; a changed or vanished one may have been the
         winner, so the best is looked up anew.
         """
+        among, persons = sql.among(self._db, self.persons(added))
         # A rank is smaller for a newer row; the same order as the SQL's ORDER BY.
         ages, pick = self._ages, self._pick
         standing = {
             person: (ages[newest], first != second, first)
-            for person, newest, first, second in self._db.execute(
-                self._current, (json.dumps(self.persons(added)),)
-            )
+            for person, newest, first, second in self._db.execute(self._current + among, (persons,))
         }
         winners: dict[Person, Row] = {}
         for row in added:

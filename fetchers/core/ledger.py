@@ -80,12 +80,12 @@ def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def prepare(db: apsw.Connection) -> None:
+def prepare(db: sql.Destination) -> None:
     """Make the books where they are missing."""
     db.execute(SCHEMA)
 
 
-def check_fence(db: apsw.Connection, epoch: int) -> None:
+def check_fence(db: sql.Destination, epoch: int) -> None:
     """Inside a publishing transaction: go on only if no newer engine has taken over.
 
     Raises Fenced. The UPDATE also takes the write lock, so nobody can raise the fence until we have committed.
@@ -98,7 +98,7 @@ def check_fence(db: apsw.Connection, epoch: int) -> None:
 
 
 def enter(
-    db: apsw.Connection,
+    db: sql.Destination,
     *,
     run: str,
     epoch: int,
@@ -127,7 +127,7 @@ def enter(
     )
 
 
-def plan_of(db: apsw.Connection, run: str) -> str | None:
+def plan_of(db: sql.Destination, run: str) -> str | None:
     """The digest of the plan that a run opened with; None if it never opened."""
     row = db.execute(
         "SELECT outcome FROM _hamgam_ledger WHERE run = ? AND kind = 'opening'", (run,)
@@ -135,7 +135,7 @@ def plan_of(db: apsw.Connection, run: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def parts_of(db: apsw.Connection, runs: Iterable[str]) -> dict[tuple[str, str], tuple[str, Counts]]:
+def parts_of(db: sql.Destination, runs: Iterable[str]) -> dict[tuple[str, str], tuple[str, Counts]]:
     """(stream, part) → (run, counts) of what these runs completed; the first run that has a part wins."""
     found: dict[tuple[str, str], tuple[str, Counts]] = {}
     for run in runs:
@@ -188,7 +188,7 @@ def _read(url: str, statement: str, values: tuple[str, ...]) -> tuple[Any, ...] 
     if db is None:
         return None
     try:
-        books = sql.number(db, "SELECT count(*) FROM sqlite_master WHERE name = '_hamgam_ledger'")
+        books = sql.columns_of(db, "_hamgam_ledger")
         row: Any = db.execute(statement, values).fetchone() if books else None
     except apsw.Error as error:
         raise sql.storage_error(error) from error

@@ -28,7 +28,7 @@ class Publisher:
 
     def __init__(
         self,
-        db: apsw.Connection,
+        db: sql.Destination,
         stream: Stream,
         *,
         run: str,
@@ -43,14 +43,12 @@ class Publisher:
         self._epoch = epoch
         self._waiting = waiting
         columns = stream.columns
+        self._columns = columns
         table = sql.name(stream.table)
         key = stream.primary_key
-        insert = f"INSERT INTO {table} ({sql.names(columns)}) VALUES ({sql.marks(columns)})"
-        rest = [column for column in columns if column not in key]
-        updates = ", ".join(f"{sql.name(column)} = excluded.{sql.name(column)}" for column in rest)
-        self._upsert = f"{insert} ON CONFLICT ({sql.names(key)}) DO " + (
-            f"UPDATE SET {updates}" if rest else "NOTHING"
-        )
+        self._upsert = sql.upsert(stream.table, columns, key)
+        # Two parts cannot hold one key where what was asked for is part of it.
+        self._parts_are_apart = all(column in key for column in stream.partition_columns)
         match = " AND ".join(f"{sql.name(column)} = ?" for column in key)
         self._select_row = f"SELECT {sql.names(columns)} FROM {table} WHERE {match}"
         self._delete_row = f"DELETE FROM {table} WHERE {match}"
@@ -108,7 +106,10 @@ class Publisher:
     def _write(self, delta: Delta) -> None:
         asked = tuple(delta.partition[name] for name in self._asked)
         gone = self._take_out(delta, asked)
-        self._db.executemany(self._upsert, delta.added)
+        if delta.rows_before == 0 and self._parts_are_apart:
+            sql.insert_new(self._db, self._stream.table, self._columns, delta.added)
+        else:
+            self._db.executemany(self._upsert, delta.added)
         self._db.executemany(self._upsert, (after for _, after in delta.changed))
         if delta.base is None and delta.rows_before == 0:
             self.diary.loaded(delta.part, len(delta.added))
@@ -172,7 +173,7 @@ def _as_text(key: Any) -> str:
 
 
 @contextmanager
-def begin_immediate(db: apsw.Connection, waiting: Callable[[], AbstractContextManager[None]]) -> Any:
+def begin_immediate(db: sql.Destination, waiting: Callable[[], AbstractContextManager[None]]) -> Any:
     """A transaction that holds the write lock from its start; says so while another process has it.
 
     The lock is asked for quickly first, then with the connection's patience.

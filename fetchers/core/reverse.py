@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import apsw
-
 from fetchers.core import sql
 from fetchers.core.compare import Row, part_name
 from fetchers.core.diary import ADDED, CHANGED, GONE, LEFT, LOADED, Diary
@@ -69,7 +67,7 @@ class _Line:
 class Reverser:
     """Works out reversals for one stream. Reads only."""
 
-    def __init__(self, db: apsw.Connection, stream: Stream, run: str) -> None:
+    def __init__(self, db: sql.Destination, stream: Stream, run: str) -> None:
         self._db = db
         self._stream = stream
         self._run = run
@@ -77,7 +75,7 @@ class Reverser:
         columns = stream.columns
         self._columns = columns
         self._own = [column for column in stream.primary_key if column not in stream.partition_columns]
-        where = " AND ".join(f"{sql.name(column)} = ?" for column in stream.partition_columns) or "1"
+        where = " AND ".join(f"{sql.name(column)} = ?" for column in stream.partition_columns) or "TRUE"
         self._select_part = f"SELECT {sql.names(columns)} FROM {sql.name(stream.table)} WHERE {where}"
         own = " AND ".join(f"{sql.name(column)} = ?" for column in self._own)
         self._select_row = f"{self._select_part} AND {own}"
@@ -111,7 +109,7 @@ class Reverser:
 
     def rows(self, part: str) -> int:
         """How many rows the part has now."""
-        statement = f"SELECT count(*) FROM ({self._select_part})"
+        statement = f"SELECT count(*) FROM ({self._select_part}) AS of_this_part"
         return sql.number(self._db, statement, self._asked(self._partition(part)))
 
     def _reverse_line(self, found: Reversal, line: _Line, asked: tuple[str, ...]) -> None:

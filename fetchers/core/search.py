@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-import apsw
-
+from fetchers.core import sql
 from fetchers.core.clean import fold
 from fetchers.core.compare import Row
 from fetchers.core.fetcher import Stream
@@ -12,7 +11,7 @@ from fetchers.core.fetcher import Stream
 class SearchRows:
     """Keeps `_hamgam_search` in step with one table. `key`: its one key column; None: it is not searched."""
 
-    def __init__(self, db: apsw.Connection, table: str, stream: Stream, key: str | None) -> None:
+    def __init__(self, db: sql.Destination, table: str, stream: Stream, key: str | None) -> None:
         self._db = db
         self._table = table
         columns = stream.columns

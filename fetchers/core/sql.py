@@ -4,10 +4,11 @@ Table and column names come from fetcher files, which somebody else may have wri
 `NAME` and quoted here, and nowhere else is a name put into a statement.
 """
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 import apsw
@@ -39,13 +40,100 @@ def path_of(url: str) -> Path:
     """The file behind `sqlite:///…`. Raises ConfigError for any other kind of address."""
     if not url.startswith("sqlite:///"):
         raise ConfigError(
-            f"{url.split(':', 1)[0]!r} is not a destination of this version; SQLite is.", setting="database"
+            f"{url.split(':', 1)[0]!r} is not a destination; SQLite and PostgreSQL are.", setting="database"
         )
     return Path(unquote(url.removeprefix("sqlite:///")))
 
 
-def connect(url: str) -> apsw.Connection:
-    """Open the destination for writing, made if missing: WAL, and transactions that survive a killed process.
+class Answer(Protocol):
+    """What a statement answers: rows, one after another."""
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Destination(Protocol):
+    """An open destination. An apsw connection is one as it is; PostgreSQL's is in core/postgres.py.
+
+    Statements are written in the SQL that both understand, with `?` for values. Outside `with` or BEGIN, each
+    commits by itself.
+    """
+
+    def execute(self, statement: str, values: Sequence[Any] = (), /) -> Any: ...
+
+    def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> Any: ...
+
+    def changes(self) -> int: ...
+
+    def set_busy_timeout(self, milliseconds: int, /) -> None: ...
+
+    def close(self) -> None: ...
+
+    @property
+    def in_transaction(self) -> bool: ...
+
+    def __enter__(self) -> Any: ...
+
+    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> Any: ...
+
+
+def is_postgresql(url: str) -> bool:
+    """Whether this address is a PostgreSQL server's."""
+    return url.startswith(("postgresql://", "postgresql+"))
+
+
+def connect(url: str) -> Destination:
+    """Open a destination; one that is a file is made if it is missing. Raises StorageError, or ConfigError."""
+    if is_postgresql(url):
+        from fetchers.core.postgres import PostgresDestination  # its driver is loaded where it is needed
+
+        return PostgresDestination(url)
+    return open_file(url)
+
+
+def columns_of(db: Destination, table: str) -> set[str]:
+    """The names of a table's columns; empty if there is no such table."""
+    if isinstance(db, apsw.Connection):
+        found = db.execute("SELECT name FROM pragma_table_info(?)", (table,))
+    else:
+        found = db.execute(
+            "SELECT column_name FROM information_schema.columns"
+            " WHERE table_schema = current_schema() AND table_name = ?",
+            (table,),
+        )
+    return {str(row[0]) for row in found}
+
+
+def among(db: Destination, values: Sequence[Any]) -> tuple[str, Any]:
+    """The end of a condition "column … one of these", and the one value that stands for its `?`."""
+    if isinstance(db, apsw.Connection):
+        return "IN (SELECT value FROM json_each(?))", json.dumps(values)
+    return "= ANY(?)", list(values)
+
+
+def insert_new(db: Destination, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows whose keys cannot be there yet, the quickest way there is."""
+    if isinstance(db, apsw.Connection):
+        db.executemany(f"INSERT INTO {name(table)} ({names(columns)}) VALUES ({marks(columns)})", rows)
+    else:
+        db.copy(f"COPY {name(table)} ({names(columns)}) FROM STDIN", rows)  # type: ignore[attr-defined]
+
+
+def upsert(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
+    """The statement that inserts a row, or gives the row of that key these values."""
+    rest = [column for column in columns if column not in key]
+    updates = ", ".join(f"{name(column)} = excluded.{name(column)}" for column in rest)
+    return (
+        f"INSERT INTO {name(table)} ({names(columns)}) VALUES ({marks(columns)})"
+        f" ON CONFLICT ({names(key)}) DO " + (f"UPDATE SET {updates}" if rest else "NOTHING")
+    )
+
+
+def open_file(url: str) -> apsw.Connection:
+    """An SQLite file: WAL, and transactions that survive a killed process.
 
     `synchronous=NORMAL` may lose the last commits at a power cut, never tear one (sqlite.org/pragma.html): the
     ledger is in the same file, so a lost part is simply asked for again.
@@ -67,8 +155,12 @@ def connect(url: str) -> apsw.Connection:
     return connection
 
 
-def connect_to_read(url: str) -> apsw.Connection | None:
+def connect_to_read(url: str) -> Destination | None:
     """The destination, changed by nothing; None if it is not there. Raises StorageError."""
+    if is_postgresql(url):
+        from fetchers.core.postgres import PostgresDestination
+
+        return PostgresDestination(url, only_read=True)
     path = path_of(url)
     if not path.exists():
         return None
@@ -82,7 +174,7 @@ def connect_to_read(url: str) -> apsw.Connection | None:
     return connection
 
 
-def number(db: apsw.Connection, statement: str, values: Sequence[Any] = ()) -> int:
+def number(db: Destination, statement: str, values: Sequence[Any] = ()) -> int:
     """The one whole number that a query answers; 0 where it answers nothing."""
     row: Any = db.execute(statement, tuple(values)).fetchone()
     return 0 if row is None else int(row[0])

@@ -176,7 +176,7 @@ class Staging:
 
     def _open(self) -> apsw.Connection:
         if self._db is None:
-            self._db = sql.connect(f"sqlite:///{self.path}")
+            self._db = sql.open_file(f"sqlite:///{self.path}")
             self._db.execute(SCHEMA)
         return self._db
 

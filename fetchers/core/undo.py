@@ -57,14 +57,16 @@ class Preview:
 def preview(database: str, source: str, run: str, *, limit: int = 50) -> Preview:
     """What undoing a run would do now. Writes nothing. Raises CannotUndo, FetcherBroken or StorageError."""
     streams = _streams(source)
-    if not sql.path_of(database).exists():
+    db = sql.connect_to_read(database)
+    if db is None:
         raise CannotUndo("There is nothing to undo: the destination is empty.", reason="nothing")
     try:
-        db = sql.connect(database)
+        if not columns.diary_is_complete(db):
+            db.close()
+            _complete_diary(database, streams)
+            db = sql.connect_to_read(database)
+            assert db is not None  # it was there a moment ago
         try:
-            if not columns.diary_is_complete(db):
-                columns.prepare(db, streams)
-            db.execute("PRAGMA query_only = ON")
             found = Preview()
             with db:  # one view of the whole, though others write meanwhile
                 for stream in streams:
@@ -80,6 +82,16 @@ def preview(database: str, source: str, run: str, *, limit: int = 50) -> Preview
             db.close()
     except apsw.Error as error:
         raise sql.storage_error(error) from error
+
+
+def _complete_diary(database: str, streams: list[Stream]) -> None:
+    """A destination of an earlier version gets the diary's newer columns first."""
+    db = sql.connect(database)
+    try:
+        if not columns.diary_is_complete(db):
+            columns.prepare(db, streams)
+    finally:
+        db.close()
 
 
 class Undo:
@@ -113,7 +125,7 @@ class Undo:
             return 1
         return 0
 
-    def _execute(self, db: apsw.Connection) -> None:
+    def _execute(self, db: sql.Destination) -> None:
         spec, tally = self._spec, self._tally
         names = [
             self._label(stream, part)
@@ -154,7 +166,7 @@ class Undo:
             )
         tally.tell_end("result", records, None)
 
-    def _take_all_back(self, db: apsw.Connection) -> tuple[list[tuple[Part, Counts]], int]:
+    def _take_all_back(self, db: sql.Destination) -> tuple[list[tuple[Part, Counts]], int]:
         """Each part with its counts, and how many rows are left (wholly or in some fields)."""
         spec, waiting = self._spec, self._tally.waiting_for_destination
         done: list[tuple[Part, Counts]] = []
@@ -176,7 +188,7 @@ class Undo:
     def _label(self, stream: Stream, part: str) -> str:
         return part if len(self._streams) == 1 else f"{stream.name}/{part}"
 
-    def _ceiling(self, db: apsw.Connection, stream: Stream) -> str | None:
+    def _ceiling(self, db: sql.Destination, stream: Stream) -> str | None:
         """What the table of newest rows took for the newest value that has begun, so that it stays in step."""
         if stream.latest is None:
             return None
@@ -193,7 +205,7 @@ class Undo:
 
 
 def _take_back(
-    db: apsw.Connection,
+    db: sql.Destination,
     publisher: Publisher,
     stream: Stream,
     reversal: Reversal,
@@ -225,7 +237,7 @@ def _take_back(
     )
 
 
-def _reversals(db: apsw.Connection, stream: Stream, run: str) -> Iterator[tuple[Reversal, Reverser]]:
+def _reversals(db: sql.Destination, stream: Stream, run: str) -> Iterator[tuple[Reversal, Reverser]]:
     reverser = Reverser(db, stream, run)
     for part in reverser.parts():
         yield reverser.reverse(part), reverser
@@ -270,7 +282,7 @@ def _lines(stream: Stream, reversal: Reversal, reverser: Reverser, room: int) ->
     return found[:room]
 
 
-def _records(db: apsw.Connection, streams: list[Stream]) -> dict[str, int]:
+def _records(db: sql.Destination, streams: list[Stream]) -> dict[str, int]:
     """Rows of each table now; the one that people count first."""
     found: dict[str, int] = {}
     for stream in streams:
@@ -280,7 +292,7 @@ def _records(db: apsw.Connection, streams: list[Stream]) -> dict[str, int]:
     return found
 
 
-def _nothing(db: apsw.Connection, run: str) -> CannotUndo:
+def _nothing(db: sql.Destination, run: str) -> CannotUndo:
     """Why a run has no line in the diary."""
     published = sql.number(
         db,

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import func, select
+from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from fetchers.core import registry
@@ -71,7 +72,7 @@ def build(
         },
         "now": _utc(now),
     }
-    return Spec(order, _secrets(sync, found.values))
+    return Spec(order, _secrets(sync, {**found.values, "database_password": _password(config)}))
 
 
 def _about_another(session: Session, run: SyncRun, config: Config, epoch: int, now: datetime) -> Spec | Fault:
@@ -142,6 +143,11 @@ def _fault(sync: DataSync, found: settings.Resolved) -> Fault:
     if all(name in filled for name in names):
         return Fault("E_PLAN")
     return Fault("E_SETTINGS", {"missing": [name or problem for name, problem in found.problems]})
+
+
+def _password(config: Config) -> str:
+    """The destination's password, if it has one: the order holds it, and no log may."""
+    return str(make_url(config.data_database_url).password or "")
 
 
 def _secrets(sync: DataSync, values: dict[str, Any]) -> tuple[str, ...]:

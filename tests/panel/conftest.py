@@ -1,47 +1,16 @@
 """Databases for the panel's tests: what asks for `database_url` runs on SQLite and on PostgreSQL."""
 
-import os
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 from sqlalchemy.orm import Session, sessionmaker
 
 from panel.db import session_factory, writing
 from panel.models import Base, DataSync
 
-POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> str:
-    """The address of a PostgreSQL server; without one the test is skipped, or fails where it must not be."""
-    try:
-        psycopg.connect(POSTGRES, connect_timeout=3).close()
-    except psycopg.OperationalError as error:
-        reason = f"no PostgreSQL server: {error}".strip()
-        if os.environ.get("REQUIRE_SERVICES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return POSTGRES
-
-
-@pytest.fixture(scope="session")
-def postgres_database(postgres_server: str) -> Iterator[str]:
-    """A scratch database of this test session, dropped at its end."""
-    name = f"hamgam_test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres_server, autocommit=True) as server:
-        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    info = psycopg.conninfo.conninfo_to_dict(postgres_server)
-    password = f":{info['password']}" if info.get("password") else ""
-    yield f"postgresql+psycopg://{info['user']}{password}@{info['host']}:{info.get('port', 5432)}/{name}"
-    with psycopg.connect(postgres_server, autocommit=True) as server:
-        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -37,7 +37,7 @@ GOOD_KEY = "Zq8-vTn3kWx0bRj5mLc7yHd2fGs9pUe4"
         ("PANEL_DATABASE_URL", "panel.db", "sqlite:///"),
         ("PANEL_DATABASE_URL", "sqlite://", "must name a file"),
         ("PANEL_DATABASE_URL", "sqlite:////no/such/folder/panel.db", "does not exist"),
-        ("DATA_DATABASE_URL", "postgresql://reader@localhost/data", "sqlite:///"),
+        ("DATA_DATABASE_URL", "mysql://reader@localhost/data", "sqlite:///"),
         ("DATA_DATABASE_URL", "sqlite:///:memory:", "must name a file"),
         ("PANEL_ADMIN_USERNAME", "maryam; drop", "letters"),
         ("GOLESTAN_BASE_URL", "ftp://gateway.example", "https://"),

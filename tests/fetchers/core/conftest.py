@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import apsw
 import msgspec
 import pytest
 
@@ -76,11 +75,12 @@ def person(number: int, name: str = "مریم", city: str | None = "تهران")
 class House:
     """A destination with one stream, and the runs that fill it."""
 
-    def __init__(self, path: Path, stream: Stream, ceiling: str | None = None) -> None:
-        self.url = f"sqlite:///{path}"
+    def __init__(self, place: Path | str, stream: Stream, ceiling: str | None = None) -> None:
+        """place: an SQLite file, or a destination's address."""
+        self.url = place if isinstance(place, str) else f"sqlite:///{place}"
         self.stream = stream
         self.ceiling = ceiling
-        self.db: apsw.Connection = sql.connect(self.url)
+        self.db = sql.connect(self.url)
         self.runs = 0
         columns.prepare(self.db, [stream])
 
@@ -106,15 +106,23 @@ class House:
         return list(self.db.execute(statement))
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def destination(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty destination, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'data.db'}"
+    return str(request.getfixturevalue("postgres_destination"))
+
+
 @pytest.fixture
-def people(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path / "data.db", PEOPLE)
+def people(destination: str) -> Iterator[House]:
+    house = House(destination, PEOPLE)
     yield house
     house.db.close()
 
 
 @pytest.fixture
-def students(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path / "data.db", TERMS, ceiling="4051")
+def students(destination: str) -> Iterator[House]:
+    house = House(destination, TERMS, ceiling="4051")
     yield house
     house.db.close()

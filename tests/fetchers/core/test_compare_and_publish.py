@@ -152,13 +152,13 @@ def test_rows_of_another_part_are_not_touched(students):
     students.sync({**row, "code_Markaz": "1210"}, campus="1210", term="4041")
     delta = students.sync(campus="1110", term="4041")
     assert delta.counts.gone == 1
-    assert students.rows("SELECT codePardis FROM student_terms") == [("1210",)]
+    assert students.rows('SELECT "codePardis" FROM student_terms') == [("1210",)]
 
 
 def test_what_was_asked_for_stands_in_the_key_whatever_the_record_says(students):
     row = {"studentnum": "40311234501", "firstname": "سارا", "code_Markaz": "1110", "term": "4033"}
     students.sync(row, campus="1110", term="4041")
-    assert students.rows("SELECT codePardis, term FROM student_terms") == [("1110", "4041")]
+    assert students.rows('SELECT "codePardis", term FROM student_terms') == [("1110", "4041")]
     assert students.rows("SELECT field, reason, kept, raw FROM _hamgam_rejected") == [
         ("term", "differs_from_asked", 1, "4033")
     ]
@@ -169,7 +169,7 @@ def student(number="40311234501", name="سارا", markaz="1110", term="4041"):
 
 
 def newest(students):
-    return students.rows("SELECT codePardis, term, firstname FROM Students ORDER BY studentnum")
+    return students.rows('SELECT "codePardis", term, firstname FROM "Students" ORDER BY studentnum')
 
 
 def test_the_newest_term_that_has_begun_is_a_students_row(students):

@@ -1,0 +1,70 @@
+"""The same installation with both of its databases on PostgreSQL."""
+
+import json
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from tests.acceptance.house import ask, truth, until
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def connection(postgres_destination: str) -> Iterator[psycopg.Connection]:
+    address = postgres_destination.replace("+psycopg", "")
+    with psycopg.connect(address, autocommit=True, row_factory=dict_row) as opened:
+        opened.execute("CREATE SCHEMA control")
+        yield opened
+        opened.execute("DROP SCHEMA control CASCADE")
+
+
+def rows(connection, table, *keys):
+    found = connection.execute(f'SELECT * FROM "{table}"').fetchall()
+    return {tuple(row[key] for key in keys): row for row in found}
+
+
+def wanted(house, table, *keys):
+    return {tuple(row[key] for key in keys): row for row in truth(house.gateway, table.lower())}
+
+
+def test_the_tables_on_postgresql_are_the_truth_and_stay_it(build_house, postgres_destination, connection):
+    house = build_house("--profile", "realistic", "--size", "tiny", "--seed", "11")
+    address = postgres_destination.replace("+psycopg", "")
+    house.environ["DATA_DATABASE_URL"] = address
+    house.environ["PANEL_DATABASE_URL"] = f"{address}?options=-csearch_path%3Dcontrol"
+    for key in ("faculty", "students"):
+        code, run = house.sync(key)
+        assert (code, run["status"]) == (0, "success"), run
+    for _ in range(2):
+        assert rows(connection, "faculty", "id") == wanted(house, "faculty", "id")
+        keys = ("codePardis", "term", "studentnum")
+        assert rows(connection, "student_terms", *keys) == wanted(house, "student_terms", *keys)
+        assert rows(connection, "Students", "studentnum") == wanted(house, "Students", "studentnum")
+        ask(f"{house.gateway.url}/__sim__/delta", {"added": 6, "changed": 5, "gone": 3, "stream": "students"})
+        code, run = house.sync("students")
+        assert code == 0, run
+        counts = run["counts"]
+        assert (counts["added"], counts["changed"], counts["gone"]) == (6, 5, 3)
+    lines = connection.execute(
+        "SELECT kind, before, after FROM _hamgam_changes WHERE kind = 'changed'"
+    ).fetchall()
+    assert len(lines) == 10
+    assert all(json.loads(line["before"]).keys() == json.loads(line["after"]).keys() for line in lines)
+
+
+def test_the_panel_shows_what_is_on_postgresql(build_house, postgres_destination, connection):
+    house = build_house("--size", "tiny")
+    address = postgres_destination.replace("+psycopg", "")
+    house.environ["DATA_DATABASE_URL"] = address
+    house.environ["PANEL_DATABASE_URL"] = f"{address}?options=-csearch_path%3Dcontrol"
+    house.up()
+    assert house.sync("faculty")[0] == 0
+    maryam = house.browser()
+    somebody = truth(house.gateway, "faculty")[0]
+    assert somebody["family"] in maryam.page("/data/faculty")
+    for path in ("/", "/runs/", "/changes/", "/data/faculty?search=" + "ABC"):
+        assert maryam.open(path).status == 200
+    until(house.healthy, "an engine that leads on PostgreSQL", 20)
