@@ -39,7 +39,7 @@ class Faculty(GolestanFetcher):
             "estekhdamtype": Code(Label("کد نوع استخدام", "Employment code")),
             "estekhdamtype_title": Text(Label("نوع استخدام", "Employment")),
         },
-        search=("name", "family", "professorCode", "personelid", "nationalcode", "field", "markaz"),
+        search=("name", "family", "professorCode", "field", "markaz"),
         summary=("id", "name", "family", "field", "markaz", "employtype_title", "employ_state"),
     )
     def faculty(self) -> Iterator[Page]:

@@ -94,7 +94,7 @@ class Students(GolestanFetcher):
             prefer_equal=("codePardis", "code_Markaz"),
             label=Label("دانشجویان", "Students"),
         ),
-        search=("firstname", "familyname", "studentnum", "fathername", "course_name", "sub_uniname"),
+        search=("firstname", "familyname", "studentnum", "course_name", "sub_uniname"),
         summary=(
             "studentnum",
             "firstname",

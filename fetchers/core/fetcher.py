@@ -154,7 +154,13 @@ def stream(
     search: tuple[str, ...] = (),
     summary: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Iterator[Page]]], Callable[..., Iterator[Page]]]:
-    """Mark a method of a Fetcher as a stream: it yields the pages of one partition."""
+    """Mark a method of a Fetcher as a stream: it yields the pages of one partition.
+
+    Raises ValueError where a personal field is to be searched: the search would tell everybody what is masked.
+    """
+    told = [column for column in search if column in fields and fields[column].personal]
+    if told:
+        raise ValueError(f"personal fields cannot be searched: {', '.join(told)}")
 
     def mark(method: Callable[..., Iterator[Page]]) -> Callable[..., Iterator[Page]]:
         asked = dict(partition_columns or {})
