@@ -152,6 +152,17 @@ def row(url: str, table: DataTable, key: Mapping[str, str]) -> dict[str, Any] | 
     return dict(found) if found else None
 
 
+def rows_of(url: str, table: DataTable, keys: Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Some columns of these rows, by a key of one column."""
+    real = _table(table)
+    [key] = table.key
+    wanted = [stored for text in keys if (stored := _as_stored(table, key, text)) is not None]
+    chosen = dict.fromkeys([key, *columns])
+    statement = select(*(real.c[column] for column in chosen)).where(real.c[key].in_(wanted))
+    with reader(url).connect() as connection:
+        return [dict(row) for row in connection.execute(statement).mappings()]
+
+
 def parts_of_person(url: str, table: DataTable, value: str) -> list[dict[str, Any]]:
     """Every row of a person in the table of parts (a student's terms), newest first."""
     latest = table.stream.latest

@@ -7,12 +7,14 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import lazy_gettext as lazy
 
-from panel.admin import base, browse
+from panel import diary
+from panel.admin import base, browse, change_rows
 from panel.admin.values import may_see, name, row_url, shown
 from panel.auth.locale import current
 from panel.clock import utcnow
 
 LONGEST_SEARCH = 100
+DIARY_LINES = 100
 
 
 class DataView(base.PanelView):
@@ -91,6 +93,9 @@ class DataView(base.PanelView):
             ],
             parts=parts,
             every=every,
+            rows=_diary(table, found, url),
+            kind_badge=change_rows.kind_badge,
+            now=utcnow(),
             shown=shown,
             row_url=row_url,
             locale_code=current(),
@@ -102,6 +107,15 @@ def _table(name: str) -> browse.DataTable:
     if table is None:
         abort(404)
     return table
+
+
+def _diary(table: browse.DataTable, row: dict[str, Any], url: str) -> list[change_rows.Shown]:
+    """The newest lines about this person or row, over all of their parts."""
+    own = [column for column in table.stream.primary_key if column not in table.stream.partition_columns]
+    if len(own) != 1:
+        return []
+    wanted = diary.Wanted(streams=(table.stream.name,), key=str(row[own[0]]))
+    return change_rows.rows(url, list(diary.lines(url, wanted, DIARY_LINES)))
 
 
 def _searched(table: browse.DataTable) -> str:

@@ -11,7 +11,7 @@ from flask_login import current_user
 from sqlalchemy import func, select
 
 from panel import audit, decisions, doorbell, runs
-from panel.admin import base, run_page, show, sources
+from panel.admin import base, changes, run_page, show, sources, undoing
 from panel.admin.held_page import HeldPages
 from panel.auth.roles import requires
 from panel.clock import utcnow
@@ -97,6 +97,20 @@ class RunsView(HeldPages, base.PanelView):
             ],
         )
 
+    @expose("/<int:run_id>/changes")
+    def changes(self, run_id: int) -> ResponseReturnValue:
+        """What this run changed, row by row."""
+        return self.render("changes.html", **changes.page_of(_run(run_id)))
+
+    @expose("/<int:run_id>/undo", methods=["GET", "POST"])
+    @requires("operator")
+    def undo(self, run_id: int) -> ResponseReturnValue:
+        """Show what undoing would do; and on the button, ask for it."""
+        run = _run(run_id)
+        if request.method == "POST":
+            return undoing.undo(run)
+        return self.render("undo.html", **undoing.page(run))
+
     @expose("/<int:run_id>/cancel", methods=["POST"])
     @requires("operator")
     def cancel(self, run_id: int) -> ResponseReturnValue:
@@ -131,6 +145,7 @@ class RunsView(HeldPages, base.PanelView):
             "seconds": base.ACTIVE_SECONDS if run.status in ACTIVE else base.IDLE_SECONDS,
             "part_words": show.PART_WORDS,
             "run_url": url_for("runs.one", run_id=run.id),
+            "diary": undoing.of_run(run),
         }
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from panel import audit, doorbell, runs
 from panel import settings as sync_settings
-from panel.admin import base, settings_form, sources
+from panel.admin import base, settings_form, sources, undoing
 from panel.auth.roles import requires
 from panel.clock import utcnow
 from panel.extensions import db
@@ -57,6 +57,12 @@ class SyncsView(base.PanelView):
         )
         go = url_for("runs.one", run_id=run_id) if request.form.get("then") == "run" else None
         return base.done(True, text % {"source": name}, back, go)
+
+    @expose("/<key>/resume", methods=["POST"])
+    @requires("operator")
+    def resume(self, key: str) -> ResponseReturnValue:
+        """«ادامه»: let the automatic sync go on that an undo has paused."""
+        return undoing.resume(_sync(key))
 
     @expose("/<key>/settings", methods=["GET", "POST"])
     @requires("admin")

@@ -1,0 +1,125 @@
+"""«دفتر تغییرات»: who appeared, left or changed, over all runs or of one; a search, and a file for Excel."""
+
+import io
+from typing import Any
+
+from flask import request, send_file, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as lazy
+from flask_login import current_user
+from sqlalchemy import select
+
+from panel import audit, diary
+from panel.admin import base, change_rows, change_sheet, sources
+from panel.auth.locale import current
+from panel.auth.roles import requires
+from panel.clock import utcnow
+from panel.extensions import db
+from panel.models import DataSync, SyncRun
+
+LONGEST_SEARCH = 100
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+class ChangesView(base.PanelView):
+    """The diary over all runs."""
+
+    def __init__(self) -> None:
+        super().__init__(name=lazy("Change diary"), url="/changes", endpoint="changes")
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        return self.render("changes.html", **page_of(None))
+
+    @expose("/export", methods=["POST"])
+    @requires("operator")
+    def export(self) -> ResponseReturnValue:
+        """The lines that the filters choose, as a file. Who took how much is written down."""
+        run = _run(request.form.get("run", ""))
+        wanted, _problems = wanted_from(request.form, run)
+        book = io.BytesIO()
+        count = change_sheet.write(
+            book, base.config().data_database_url, wanted, may_see_personal=current_user.can("admin")
+        )
+        book.seek(0)
+        audit.record(
+            db.session(),
+            current_user.username,
+            "diary_exported",
+            request.form.get("source") or None,
+            request.remote_addr,
+            lines=count,
+        )
+        db.session.commit()
+        return send_file(book, mimetype=XLSX, as_attachment=True, download_name="changes.xlsx")
+
+
+def page_of(run: SyncRun | None) -> dict[str, Any]:
+    """What the diary's page shows: of one run, or over all."""
+    url = base.config().data_database_url
+    wanted, problems = wanted_from(request.args, run)
+    found = diary.page(url, wanted, number=base.page_number())
+    syncs = db.session.scalars(select(DataSync).order_by(DataSync.key)).all()
+    return {
+        "run": run,
+        "label": sources.listing(run.sync).label(current()) if run else None,
+        "rows": change_rows.rows(url, found.changes),
+        "kind_badge": change_rows.kind_badge,
+        "kind_words": change_rows.KIND_WORDS,
+        "fields": change_rows.field_choices(),
+        "sources": [(sync.key, sources.label(sync.fetcher)) for sync in syncs],
+        "problems": problems,
+        "given": {name: request.args.get(name, "")[:LONGEST_SEARCH] for name in FILTERS},
+        "filtered": any(request.args.get(name) for name in FILTERS),
+        "here_url": url_for("runs.changes", run_id=run.id) if run else url_for("changes.index"),
+        "most_lines": change_sheet.MOST_LINES,
+        "page": found.page,
+        "pages": found.pages,
+        "total": found.total,
+        "more": found.more,
+        "address_with": base.address_with,
+        "now": utcnow(),
+    }
+
+
+FILTERS = ("search", "source", "kind", "field", "since", "until", "key")
+
+
+def wanted_from(given: Any, run: SyncRun | None) -> tuple[diary.Wanted, list[str]]:
+    """The filters of an address or a form, and sentences about those that cannot be read."""
+    problems = []
+    days = {}
+    for name in ("since", "until"):
+        text = given.get(name, "").strip()
+        days[name] = diary.day(text) if text else None
+        if text and days[name] is None:
+            problems.append(_("“%(text)s” is no date. Write it like 1405/09/01.", text=text[:40]))
+    kind = given.get("kind")
+    field = given.get("field", "")
+    streams = None
+    if given.get("source"):
+        streams = tuple(stream.name for stream in _streams_of(given["source"]))
+    wanted = diary.Wanted(
+        run=run.uuid if run else None,
+        streams=streams,
+        kind=kind if kind in diary.KINDS else None,
+        field=field if field in dict(change_rows.field_choices()) else None,
+        since=days["since"],
+        until=days["until"],
+        words=given.get("search", "")[:LONGEST_SEARCH],
+        key=given.get("key", "")[:200] or None,
+    )
+    return wanted, problems
+
+
+def _streams_of(key: str) -> list[Any]:
+    sync = db.session.scalar(select(DataSync).where(DataSync.key == key))
+    return diary.streams_by_source().get(sync.fetcher, []) if sync else []
+
+
+def _run(text: str) -> SyncRun | None:
+    return (
+        db.session.get(SyncRun, int(text)) if text.isascii() and text.isdigit() and len(text) < 16 else None
+    )

@@ -1,0 +1,260 @@
+"""The change diary's pages: over all runs, of one run, of one person, as a file; and undo with its preview."""
+
+import io
+import re
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from fetchers.core import registry
+from panel import destination, diary
+from panel.clock import utcnow
+from panel.config import Config
+from panel.db import writing
+from panel.models import AuditEntry, DataSync, SyncRun
+from tests.fetchers.core.conftest import House as Destination
+from tests.panel.admin.conftest import read
+from tests.web import csrf_token
+
+Rows = sessionmaker[Session]
+
+
+def stream(source: str) -> Any:
+    fetcher = registry.load(source).fetcher
+    assert fetcher is not None
+    return fetcher.streams()[0]
+
+
+def student(number: int, **fields: Any) -> dict[str, Any]:
+    return {"studentnum": str(number), "firstname": "نیلوفر", "familyname": f"کریمی {number}", **fields}
+
+
+@pytest.fixture
+def data(web_config: Config) -> Iterator[Destination]:
+    path = Path(web_config.data_database_url.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = Destination(path, stream("students"), ceiling="4051")
+    yield made
+    made.db.close()
+    destination.reader(web_config.data_database_url).dispose()
+    destination.reader.cache_clear()
+
+
+@pytest.fixture
+def day(client: FlaskClient, rows: Rows, data: Destination) -> int:
+    """Run 1 loads four students; run 2 adds Kayvan, moves 40011002 to Qom with another father, loses 40011003."""
+    people = [student(40011000 + n, fathername="حسین") for n in range(1, 5)]
+    data.sync(*people, campus="1110", term="4051")
+    people[1] = student(40011002, city="قم", fathername="حسن")
+    people[2] = student(40011009, firstname="کیوان", familyname="=1+1")
+    data.sync(*people, campus="1110", term="4051")
+    with writing(rows) as session:
+        now = utcnow()
+        sync = DataSync(key="students", fetcher="students", settings={}, created_at=now, updated_at=now)
+        session.add(sync)
+        session.flush()
+        for number in (1, 2):
+            session.add(
+                SyncRun(
+                    id=number, uuid=f"run-{number}", sync_id=sync.id, status="success", triggered_by="cli",
+                    requested_at=now, not_before=now, finished_at=now, added=1, changed=1, gone=1,
+                )
+            )  # fmt: skip
+    return 2
+
+
+def kinds(page: str) -> list[str]:
+    return re.findall(r'<tr data-kind="(\w+)"', page)
+
+
+def test_the_diary_tells_who_came_left_and_changed_from_what_to_what(sara: FlaskClient, day: int) -> None:
+    page = read(sara, "/changes/")
+    assert kinds(page) == ["gone", "changed", "added", "loaded"]
+    for text in ("کیوان", "نیلوفر کریمی 40011002", "نیلوفر کریمی 40011003", "City", "قم", "4 rows came"):
+        assert text in page, text
+    persian = read(sara, "/changes/?lang=fa")
+    assert "دفتر تغییرات" in persian and "شهر" in persian and "۴ سطر" in persian
+
+
+def test_personal_fields_are_masked_but_for_administrators(
+    sara: FlaskClient, maryam: FlaskClient, day: int
+) -> None:
+    page = read(sara, "/changes/")
+    assert "حسن" not in page and "••••" in page
+    assert "حسن" in read(maryam, "/changes/")
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("search=كيوان", ["added"]),
+        ("search=نيلوفر  كريمي 40011003", ["gone"]),
+        ("search=٤٠٠١١٠٠٢", ["changed"]),
+        ("search=هیچ‌کس", []),
+        ("kind=gone", ["gone"]),
+        ("field=city", ["changed"]),
+        ("field=province", []),
+        ("source=students&kind=added", ["added"]),
+        ("source=faculty", []),
+        ("since=1390/01/01&until=۱۳۹۰/۱۲/۰۱", []),
+        ("since=۱۴۰۰/۰۱/۰۱", ["gone", "changed", "added", "loaded"]),
+        ("key=40011002", ["changed"]),
+    ],
+)
+def test_the_diary_is_searched(sara: FlaskClient, day: int, query: str, expected: list[str]) -> None:
+    assert kinds(read(sara, f"/changes/?{query}")) == expected
+
+
+def test_a_day_that_is_none_is_said_so(sara: FlaskClient, day: int) -> None:
+    page = read(sara, "/changes/?since=1405/13/01")
+    assert "is no date" in page
+
+
+def test_a_run_s_page_leads_to_its_changes(sara: FlaskClient, reza: FlaskClient, day: int) -> None:
+    page = read(sara, "/runs/2")
+    assert 'href="/runs/2/changes"' in page and "run-undo" not in page
+    assert 'id="run-undo"' in read(reza, "/runs/2")
+    assert kinds(read(sara, "/runs/2/changes")) == ["gone", "changed", "added"]
+    assert kinds(read(sara, "/runs/1/changes")) == ["loaded"]
+
+
+def test_a_person_s_page_has_their_history_and_every_term(
+    sara: FlaskClient, data: Destination, day: int
+) -> None:
+    for number in range(12):
+        term = f"{400 + number // 3}{number % 3 + 1}"
+        data.sync(student(40011002, course_name="فیزیک"), campus="1110", term=term)
+        data.sync(student(40011002, course_name="شیمی"), campus="1110", term=term)
+    page = read(sara, "/data/Students/row?studentnum=40011002")
+    assert kinds(page).count("changed") == 13
+    assert page.count("/data/student_terms/row?") >= 13
+    every = read(sara, "/data/student_terms/row?codePardis=1110&term=4001&studentnum=40011002")
+    assert kinds(every).count("changed") == 13
+
+
+def test_the_file_is_for_excel_right_to_left_and_no_cell_is_a_formula(
+    maryam: FlaskClient, reza: FlaskClient, rows: Rows, day: int
+) -> None:
+    for client, seen in ((maryam, True), (reza, False)):
+        form = {"csrf_token": csrf_token(client, "/changes/"), "lang": "fa"}
+        client.get("/changes/?lang=fa")
+        answer = client.post("/changes/export", data=form)
+        assert answer.status_code == 200
+        with zipfile.ZipFile(io.BytesIO(answer.get_data())) as file:
+            sheet = file.read("xl/worksheets/sheet1.xml").decode()
+        assert 'rightToLeft="1"' in sheet and "<f>" not in sheet
+        assert "=1+1" not in sheet or "<t" in sheet
+        assert "40011003" in sheet and ("حسن" in sheet) is seen
+    with rows() as session:
+        entries = session.scalars(select(AuditEntry).where(AuditEntry.action == "diary_exported")).all()
+        assert [(entry.actor, entry.details["lines"]) for entry in entries] == [("maryam", 4), ("reza", 4)]
+
+
+def test_the_file_obeys_the_filters(reza: FlaskClient, rows: Rows, day: int) -> None:
+    form = {"csrf_token": csrf_token(reza, "/changes/"), "kind": "gone", "run": "2"}
+    assert reza.post("/changes/export", data=form).status_code == 200
+    with rows() as session:
+        [entry] = session.scalars(select(AuditEntry).where(AuditEntry.action == "diary_exported")).all()
+        assert entry.details["lines"] == 1
+
+
+def test_before_undoing_it_shows_what_would_happen(reza: FlaskClient, data: Destination, day: int) -> None:
+    data.db.execute("UPDATE student_terms SET city = 'یزد' WHERE studentnum = '40011002'")
+    page = read(reza, "/runs/2/undo")
+    figures = dict(re.findall(r'data-count="(\w+)"><dt>[^<]+</dt><dd>([^<]+)', page))
+    assert figures == {"gone": "1", "added": "1", "changed": "1", "left": "1"}
+    assert sorted(kinds(page)) == ["added", "changed", "gone", "left"]
+    assert "changed since" in page and "حسن" not in page
+
+
+def test_the_button_asks_for_an_undo_once(reza: FlaskClient, rows: Rows, day: int) -> None:
+    form = {"csrf_token": csrf_token(reza, "/runs/2/undo")}
+    for _ in range(2):
+        answer = reza.post("/runs/2/undo", data=form)
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/runs/3")
+    with rows() as session:
+        made = session.scalars(select(SyncRun).where(SyncRun.mode == "undo")).one()
+        assert (made.about_run_id, made.requested_by, made.triggered_by) == (2, "reza", "panel")
+        assert [
+            e.actor for e in session.scalars(select(AuditEntry).where(AuditEntry.action == "run_undone"))
+        ] == ["reza"]
+    assert "undo of" in read(reza, "/runs/3")
+
+
+def test_what_cannot_be_undone_says_why(reza: FlaskClient, rows: Rows, day: int) -> None:
+    with writing(rows) as session:
+        run = session.get(SyncRun, 2)
+        assert run is not None
+        now = utcnow()
+        session.add(
+            SyncRun(
+                id=3, uuid="undo-1", sync_id=run.sync_id, status="success", mode="undo", about_run_id=2,
+                triggered_by="cli", requested_at=now, not_before=now, finished_at=now, added=1,
+            )
+        )  # fmt: skip
+    page = read(reza, "/runs/2/undo")
+    assert "has been undone already" in page and "undo-act" not in page
+    page = read(reza, "/runs/2")
+    assert "was undone" in page and "run-undo" not in page
+
+
+def test_who_only_looks_may_not_undo(sara: FlaskClient, day: int) -> None:
+    assert sara.get("/runs/2/undo").status_code == 403
+    form = {"csrf_token": csrf_token(sara, "/changes/")}
+    assert sara.post("/runs/2/undo", data=form).status_code == 403
+    assert sara.post("/syncs/students/resume", data=form).status_code == 403
+    assert sara.post("/changes/export", data=form).status_code == 403
+
+
+def test_the_status_page_says_paused_and_offers_to_resume(reza: FlaskClient, rows: Rows, day: int) -> None:
+    with writing(rows) as session:
+        sync = session.scalars(select(DataSync)).one()
+        sync.paused_reason, sync.schedule_kind, sync.interval_minutes = "undo", "interval", 60
+    page = read(reza, "/")
+    assert "paused after an undo" in page and 'id="resume-students"' in page
+    assert "All sources are in step" not in page
+    reza.post("/syncs/students/resume", data={"csrf_token": csrf_token(reza, "/")})
+    assert "paused after an undo" not in read(reza, "/")
+    with rows() as session:
+        assert session.scalars(select(DataSync.paused_reason)).one() is None
+        assert session.scalars(select(AuditEntry.actor).where(AuditEntry.action == "sync_resumed")).all() == [
+            "reza"
+        ]
+
+
+def test_five_thousand_changes_are_searched_without_reading_them_all(
+    data: Destination, web_config: Config
+) -> None:
+    from fetchers.core.diary import Diary
+
+    columns = data.stream.columns
+    book = Diary(data.db, data.stream, "run-1")
+
+    def row(number: int) -> tuple[Any, ...]:
+        fields = {
+            "studentnum": str(number),
+            "firstname": "کیوان",
+            "familyname": f"شریفی {number}",
+            "address": "خیابان",
+        }
+        return tuple(fields.get(column) for column in columns)
+
+    with data.db:
+        book.changes("campus=1110,term=4051", [], [], [row(number) for number in range(5000)])
+    wanted = diary.Wanted(words="كيوان شريفي 4321")
+    began = time.perf_counter()
+    found = diary.page(web_config.data_database_url, wanted)
+    took = time.perf_counter() - began
+    assert [change.key for change in found.changes] == ["4321"]
+    print(f"searched in {took * 1000:.0f} ms")
+    plan = data.rows(
+        "EXPLAIN QUERY PLAN SELECT id FROM _hamgam_changes WHERE folded LIKE '%شریفی%' OR key = 'شریفی' LIMIT 10001"
+    )
+    assert "COVERING INDEX" in str(plan), "the whole lines, with gone rows in them, would be read"
