@@ -13,7 +13,13 @@ import sys
 import threading
 import uuid
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from fetchers.core.events import Events
+    from fetchers.core.spec import Spec
 
 
 def main(arguments: list[str]) -> int:
@@ -26,20 +32,40 @@ def main(arguments: list[str]) -> int:
 def _under_the_engine() -> int:
     # Unbuffered and below Python's own buffers, so that the watcher and the first line share nothing.
     line = b""
-    while not line.endswith(b"\n"):
+    while b"\n" not in line:
         piece = os.read(0, 1 << 16)
         if not piece:
             return 2
         line += piece
     threading.Thread(target=_watch_lifeline, daemon=True).start()
 
-    from fetchers.core.events import Events, json_lines
-    from fetchers.core.job import Job, check
-    from fetchers.core.spec import Spec
+    from pydantic import ValidationError
 
-    spec = Spec.model_validate_json(line)
-    events = Events(json_lines(sys.stdout))
+    from fetchers.core.errors import FetchError
+    from fetchers.core.events import Events, json_lines
+    from fetchers.core.fetching import show_place
+    from fetchers.core.spec import Spec
+    from fetchers.core.tally import Tally
+
+    events = Events(json_lines(_stdout_for_events()))
+    try:
+        return _execute(Spec.model_validate_json(line.split(b"\n", 1)[0]), events)
+    except ValidationError as error:
+        message = _wrong_spec(error)
+        print(message, file=sys.stderr)
+        Tally(events).tell_end("error", {}, FetchError(message, detail="ValidationError"))
+        return 2
+    except Exception as error:  # noqa: BLE001 - a mistake of ours: the parent is told, and stderr has the place
+        show_place(error)
+        kind = type(error).__name__
+        Tally(events).tell_end("error", {}, FetchError(f"An error in Hamgam itself: {kind}.", detail=kind))
+        return 1
+
+
+def _execute(spec: "Spec", events: "Events") -> int:
     if spec.check:
+        from fetchers.core.job import check
+
         return check(spec, events)
     if spec.mode == "approve":
         from fetchers.core.approve import Approval
@@ -49,7 +75,25 @@ def _under_the_engine() -> int:
         from fetchers.core.undo import Undo
 
         return Undo(spec, events).run()
+    from fetchers.core.job import Job
+
     return Job(spec, events).run()
+
+
+def _wrong_spec(error: "ValidationError") -> str:
+    """What is wrong with an order, by name: never its values, which hold the password."""
+    wrong = [
+        ".".join(str(piece) for piece in one["loc"]) + f": {one['msg']}"
+        for one in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+    return f"The order cannot be executed. {'; '.join(wrong)[:400]}"
+
+
+def _stdout_for_events() -> TextIO:
+    """The pipe to the parent. Whatever else prints to stdout, a fetcher's file for one, goes to stderr from now on."""
+    events = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return events
 
 
 def _watch_lifeline() -> None:
@@ -71,6 +115,8 @@ def _by_hand(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the events instead of a progress bar")
     given = parser.parse_args(arguments)
 
+    from pydantic import ValidationError
+
     from fetchers.core import ledger, sql
     from fetchers.core.errors import FetchError
     from fetchers.core.events import Events, json_lines
@@ -80,23 +126,23 @@ def _by_hand(arguments: list[str]) -> int:
     try:
         with open(given.settings, encoding="utf-8") as file:
             settings: dict[str, Any] = json.load(file)
-        epoch = ledger.destination_epoch(given.database)
-        staging = sql.path_of(given.database).resolve().parent / "staging"
+        spec = Spec(
+            source=given.source,
+            settings=settings,
+            run=str(uuid.uuid4()),
+            epoch=ledger.destination_epoch(given.database),
+            database=given.database,
+            staging=str(sql.path_of(given.database).resolve().parent / "staging"),
+            mode="full" if given.full else "incremental",
+            dry_run=given.dry_run,
+            now=datetime.now(UTC),
+        )
+    except ValidationError as error:
+        parser.error(_wrong_spec(error))
     except (OSError, ValueError, FetchError) as error:
         parser.error(str(error))
-    spec = Spec(
-        source=given.source,
-        settings=settings,
-        run=str(uuid.uuid4()),
-        epoch=epoch,
-        database=given.database,
-        staging=str(staging),
-        mode="full" if given.full else "incremental",
-        dry_run=given.dry_run,
-        now=datetime.now(UTC),
-    )
     if given.json:
-        return Job(spec, Events(json_lines(sys.stdout))).run()
+        return Job(spec, Events(json_lines(_stdout_for_events()))).run()
     from fetchers.core.terminal import ProgressBar
 
     with ProgressBar() as bar:
@@ -104,8 +150,12 @@ def _by_hand(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    try:
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("Interrupted. What was published stays; the next run fetches the rest.", file=sys.stderr)
+        code = 130
     # os._exit: daemon threads may be inside a request, and nothing of theirs is worth waiting for.
-    code = main(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -7,6 +7,7 @@ log        {"level", "message"}
 and one last: result | held | error, with "counts", "partitions", "records", and "error" unless it is a result
 """
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -23,13 +24,15 @@ Sink = Callable[[dict[str, Any]], None]
 def json_lines(stream: TextIO) -> Sink:
     """A sink that writes each event as one line, from any thread."""
     lock = threading.Lock()
-    raw = stream.buffer
 
     def write(event: dict[str, Any]) -> None:
-        line = orjson.dumps(event) + b"\n"
+        try:
+            line = orjson.dumps(event)
+        except TypeError:  # half a letter, or a value that is no JSON, in what a fetcher says
+            line = json.dumps(event, ensure_ascii=False, default=str).encode("utf-8", "replace")
         with lock:
-            raw.write(line)
-            raw.flush()
+            stream.buffer.write(line + b"\n")
+            stream.buffer.flush()
 
     return write
 
