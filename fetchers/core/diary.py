@@ -19,6 +19,8 @@ from fetchers.core.fetcher import Stream
 ADDED, CHANGED, GONE, LOADED = "added", "changed", "gone", "loaded"
 LEFT = "left"  # a row that an undo did not touch, since it was changed after the run that is undone
 
+LONGEST_FOLDED = 600  # an index holds it, and PostgreSQL's take no more than 2,700 bytes a line
+
 _json = msgspec.json.Encoder()
 
 # Key, kind, before, after, folded, mark.
@@ -36,7 +38,7 @@ class Diary:
         self._columns = columns
         own = [column for column in stream.primary_key if column not in stream.partition_columns]
         self._key_places = [columns.index(column) for column in own]
-        searched = dict.fromkeys([*stream.search, *own])
+        searched = dict.fromkeys([*own, *stream.search])
         self._searched = [columns.index(column) for column in searched]
         self._sorted = sorted((column, place) for place, column in enumerate(columns))
 
@@ -104,7 +106,7 @@ class Diary:
         values = [row[place] for place in self._searched]
         if before is not None:
             values += [before[place] for place in self._searched if before[place] != row[place]]
-        return fold(" ".join(str(value) for value in values if value is not None))
+        return fold(" ".join(str(value) for value in values if value is not None))[:LONGEST_FOLDED]
 
     def _fields(self, row: Row, places: Iterable[int]) -> str:
         return _json.encode({self._columns[place]: row[place] for place in places}).decode()

@@ -105,7 +105,7 @@ def newest(house: House, key: str, after: int) -> str | None:
     """How the newest run ended, if there is one after that and it has ended."""
     found = house.rows(
         "panel.db",
-        "SELECT status FROM sync_runs r JOIN data_syncs s ON s.id = r.sync_id"
+        "SELECT r.status FROM sync_runs r JOIN data_syncs s ON s.id = r.sync_id"
         f" WHERE s.key = '{key}' AND r.id > {int(after)} AND r.finished_at IS NOT NULL ORDER BY r.id DESC LIMIT 1",
     )
     return None if not found else str(found[0][0])

@@ -361,3 +361,11 @@ def test_killed_at_any_step_it_leaves_before_or_after(students: House) -> None:
     assert step > 6, "the steps were not met"
     assert digest(students) == before
     assert ledger.verdict(students.url, f"undo-{step}") is not None
+
+
+def test_endless_names_do_not_hinder_the_diary(faculty: House) -> None:
+    faculty.sync(member(1))
+    before = digest(faculty)
+    faculty.sync(member(1), member(2, "ی" * 4000, field="ک" * 4000))
+    undo(faculty, "run-2", "undo-1")
+    assert digest(faculty) == before
