@@ -107,7 +107,7 @@ def national_code(member: int, roll: int) -> str | None:
     if roll < 2031:
         return "9999999999"
     if roll < 4588:
-        return _wrong(f"0999{member:05d}") if roll & 1 else _wrong(f"00999{member:04d}")
+        return _wrong(f"0999{member % 100_000:05d}") if roll & 1 else _wrong(f"00999{member % 10_000:04d}")
     if roll < 4900 and member:
         member -= 1  # the same person under two ids
     body = f"999{member:06d}"

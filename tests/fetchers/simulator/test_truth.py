@@ -234,3 +234,12 @@ def test_reset_undoes_everything(inside):
     assert sim.look("truth/counts") == before
     assert sim.look("fault") == []
     assert sim.look("profile")["profile"] == "calm"
+
+
+def test_a_national_code_of_an_added_member_has_ten_digits_too():
+    from fetchers.golestan.simulator.faculty import national_code
+
+    codes = {
+        national_code(member, roll) for member in (0, 7, 9_999, 50_005, 99_999) for roll in range(0, 6000, 7)
+    }
+    assert {len(code) for code in codes if code is not None} == {10}
