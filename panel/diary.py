@@ -131,7 +131,7 @@ def counts(url: str, run: str) -> dict[str, int]:
         return {str(kind): int(n) for kind, n in connection.execute(statement)}
 
 
-def masked(change: Change, may_see_personal: bool) -> Change:
+def masked(change: Change, may_see_personal: bool, mask: str | None = MASK) -> Change:
     """The line without personal data; of a stream that no fetcher declares any more, without any values."""
     if may_see_personal:
         return change
@@ -140,7 +140,7 @@ def masked(change: Change, may_see_personal: bool) -> Change:
     def hide(values: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         if values is None or change.kind == "loaded":
             return values
-        return {name: MASK if value and _personal(stream, name) else value for name, value in values.items()}
+        return {name: mask if value and _personal(stream, name) else value for name, value in values.items()}
 
     after = change.after if change.kind == "left" else hide(change.after)
     return Change(

@@ -20,7 +20,7 @@ from panel.extensions import db
 def show_changes(run_id: int) -> ResponseReturnValue:
     """The run's lines of the change diary, newest first. `kind`, `field`, `search` filter, `page`, `limit` divide.
 
-    kind: added, changed, gone, loaded (a part's first load, one line) or left (by an undo). Personal data are masked
+    kind: added, changed, gone, loaded (a part's first load, one line) or left (by an undo). Personal fields are null
     unless the token is an administrator's.
     """
     run = run_or_404(run_id)
@@ -37,7 +37,7 @@ def show_changes(run_id: int) -> ResponseReturnValue:
     found = diary.page(_database(), wanted, number=whole("page", 1, 1_000_000), size=limit)
     may_see = allows(caller().role, "admin")
     return jsonify(
-        changes=[_change(diary.masked(line, may_see)) for line in found.changes],
+        changes=[_change(diary.masked(line, may_see, None)) for line in found.changes],
         page=found.page,
         limit=limit,
         total=found.total,
