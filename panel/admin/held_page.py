@@ -127,7 +127,8 @@ class HeldPages:
             return base.done(False, _(str(error)), _back(run_id))
         _note("hold_rejected", run)
         session.commit()
-        return base.done(True, _("The old data stay."), _back(run_id))
+        go = _back(run_id) if request.form.get("then") == "run" else None
+        return base.done(True, _("The old data stay."), _back(run_id), go)
 
 
 def _run(run_id: int) -> SyncRun:

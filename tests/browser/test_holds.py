@@ -1,0 +1,61 @@
+"""A held run with a real browser: it asks for a decision, shows who would vanish, and takes an answer."""
+
+import json
+import sqlite3
+import urllib.request
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import House, press_sync, row, wait_for_status
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def bad_day(house: House) -> Iterator[Callable[[], None]]:
+    """Let the demonstration's gateway answer the question for the faculty with half a list; healed at the end."""
+    [panel] = house.instance.rglob("panel.db")
+    with sqlite3.connect(f"file:{panel}?mode=ro", uri=True) as db:
+        settings = db.execute("SELECT settings FROM data_syncs WHERE key = 'faculty'").fetchone()[0]
+    db.close()
+    address = f"{json.loads(settings)['base_url']}/__sim__/fault"
+
+    def begin() -> None:
+        body = json.dumps({"kind": "half", "endpoint": "faculty", "times": None}).encode()
+        urllib.request.urlopen(urllib.request.Request(address, data=body), timeout=30).close()
+
+    yield begin
+    urllib.request.urlopen(urllib.request.Request(address, method="DELETE"), timeout=30).close()
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_a_hold_is_looked_at_and_the_old_data_are_kept(
+    open_page: Open, bad_day: Callable[[], None], language: str
+) -> None:
+    page = open_page(language)
+    page.goto("/")
+    press_sync(page, "faculty")
+    wait_for_status(page, "faculty", "success")
+    bad_day()
+    press_sync(page, "faculty")
+    wait_for_status(page, "faculty", "held")
+    held = row(page, "faculty").get_attribute("data-run")
+    expect(page.locator(f"#decide-{held} button")).to_have_count(3)
+    row(page, "faculty").locator("a[href$='/held']").click()
+    page.wait_for_url(f"**/runs/{held}/held")
+    expect(page.locator("#vanishing tbody tr").first).to_be_visible()
+    everybody = page.locator("#vanishing tbody tr").count()
+    name = page.locator("#vanishing tbody tr").first.locator("bdi").nth(1).inner_text()
+    page.fill("#h-search", name)
+    page.press("#h-search", "Enter")
+    expect(page.locator("#vanishing tbody tr").first).to_contain_text(name)
+    assert page.locator("#vanishing tbody tr").count() < everybody
+    page.click(f"#reject-{held}")
+    expect(page.locator("dialog[open]")).to_be_visible()
+    page.click("dialog[open] [data-yes]")
+    page.wait_for_url(f"**/runs/{held}")
+    page.goto("/")
+    expect(page.locator(f"#decide-{held}")).to_have_count(0)
+    expect(page.locator("#act-faculty")).to_be_visible()
