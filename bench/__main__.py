@@ -1,6 +1,7 @@
 """python -m bench: measure Hamgam against the limit of this machine, and write docs/performance.md."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from datetime import date
@@ -16,6 +17,7 @@ QUICK = race.Plan(rows=(2_000,), latencies=(0,), repeats=(1,), deadline=120, par
 def main() -> int:
     """0: all that was measured is right; 1: something is wrong."""
     given = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every `finally`, like Ctrl-C
     plan, chosen = _plan(given), _chosen(given.only)
     results = []
     with tempfile.TemporaryDirectory(prefix="hamgam-bench-", dir=given.work) as folder:

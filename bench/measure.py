@@ -57,7 +57,12 @@ def run(command: list[str], order: str, output: Path, environment: dict[str, str
         with suppress(BrokenPipeError):  # it may die before it listens; its exit code tells
             process.stdin.write(order.encode() + b"\n")
             process.stdin.flush()
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:  # we are told to end: nobody is left behind
+            timer.cancel()
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         seconds = time.perf_counter() - started
         timer.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -65,12 +65,12 @@ def cells(results: Iterable[Result]) -> list[Cell]:
     return found
 
 
-def ratio(cell: Cell, all_cells: Iterable[Cell]) -> float | None:
-    """How long it took beside the limit of the same scenario, size and latency; None where either was not run."""
+def beside(cell: Cell, all_cells: Iterable[Cell]) -> tuple[float, float] | None:
+    """Its time and its CPU beside the limit's of the same scenario, size and latency; None where either was not run."""
     for other in all_cells:
         same = (other.rows, other.latency, other.scenario) == (cell.rows, cell.latency, cell.scenario)
-        if same and other.contestant.name == LIMIT.name and other.seconds and cell.seconds:
-            return cell.seconds / other.seconds
+        if same and other.contestant.name == LIMIT.name and other.seconds and other.cpu and cell.seconds:
+            return cell.seconds / other.seconds, cell.cpu / other.cpu
     return None
 
 
@@ -96,10 +96,10 @@ def _targets(found: list[Cell]) -> Iterator[str]:
         reached = []
         met = True
         for cell in ours:
-            times = ratio(cell, found)
-            if cell.scenario == scenario and times is not None:
-                reached.append(f"{times:.2f}× ({cell.rows:,} rows, {cell.latency} ms)")
-                met = met and times <= target and cell.trouble is None
+            both = beside(cell, found)
+            if cell.scenario == scenario and both is not None:
+                reached.append(f"{both[0]:.2f}× ({cell.rows:,} rows, {cell.latency} ms)")
+                met = met and both[0] <= target and cell.trouble is None
         if reached:
             reached.append("**met**" if met else "**not met everywhere**")
         yield (
@@ -118,20 +118,25 @@ def _targets(found: list[Cell]) -> Iterator[str]:
 
 
 def _table(scenario: str, found: list[Cell]) -> Iterator[str]:
-    yield f"| rows | latency | contestant | seconds | rows/s | CPU s | peak MB | × {MEASURES[scenario]} | result |"
-    yield "|---:|---:|---|---:|---:|---:|---:|---:|---|"
+    measure = MEASURES[scenario]
+    yield (
+        "| rows | latency | contestant | seconds | rows/s | CPU s | peak MB"
+        f" | × {measure} | × its CPU | result |"
+    )
+    yield "|---:|---:|---|---:|---:|---:|---:|---:|---:|---|"
     here = [cell for cell in found if cell.scenario == scenario]
     for rows, latency in sorted({(cell.rows, cell.latency) for cell in here}):
         same = [cell for cell in here if (cell.rows, cell.latency) == (rows, latency)]
         for cell in sorted(same, key=lambda cell: cell.seconds or float("inf")):
             head = f"| {rows:,} | {latency} ms | {cell.contestant.called(scenario == FIRST)}"
             if cell.seconds is None:
-                yield f"{head} | | | | | | {cell.trouble} |"
+                yield f"{head} | | | | | | | {cell.trouble} |"
                 continue
-            times = ratio(cell, found)
+            both = beside(cell, found)
+            times = "| " if both is None else f"{both[0]:.2f} | {both[1]:.2f}"
             yield (
                 f"{head} | {cell.seconds:.2f} | {rows / cell.seconds:,.0f} | {cell.cpu:.2f} | {cell.peak:.0f}"
-                f" | {'' if times is None else f'{times:.2f}'} | {_result(cell)} |"
+                f" | {times} | {_result(cell)} |"
             )
 
 

@@ -1,4 +1,4 @@
-"""requests, and dlt to write into SQLite (its SQLAlchemy destination): append at first, merge by key later.
+"""requests, and dlt to write into SQLite (its SQLAlchemy destination): merge by key.
 
 Columns are declared as text, so that dlt need not guess types from values that come as text and as numbers.
 """
@@ -17,17 +17,26 @@ def main() -> None:
 
     @dlt.resource(
         name="student_terms",
-        write_disposition="append" if order.first else "merge",
+        write_disposition="merge",
         primary_key=KEY,
         columns=columns,
     )
     def student_terms() -> Iterator[list[dict[str, Any]]]:
-        yield from records(order)
+        met = set()  # its staging table has the key too, and refuses a second row of one
+        for page in records(order):
+            kept = []
+            for record in page:
+                key = (record["codePardis"], record["term"], str(record["studentnum"]))
+                if key not in met:
+                    met.add(key)
+                    kept.append(record)
+            yield kept
 
     pipeline = dlt.pipeline(
         pipeline_name="students",
         pipelines_dir=f"{order.database}.dlt",
-        destination=dlt.destinations.sqlalchemy(f"sqlite:///{order.database}"),
+        # Without the keys, a merge searches the table from end to end for each row.
+        destination=dlt.destinations.sqlalchemy(f"sqlite:///{order.database}", create_primary_keys=True),
         dataset_name="main",
     )
     pipeline.run(student_terms()).raise_on_failed_jobs()

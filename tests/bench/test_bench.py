@@ -115,7 +115,7 @@ def test_the_tables_name_what_is_wrong_and_what_was_not_run(results: list[Result
     page = report.markdown(results, Plan(rows=(300,), repeats=(1,)), date(2026, 11, 22))
     assert "| 300 | 0 ms | **Hamgam** |" in page
     assert "WRONG: student_terms has" in page
-    assert "| 300 | 0 ms | absent | | | | | | not run: no_such_library is not installed |" in page
+    assert "| 300 | 0 ms | absent | | | | | | | not run: no_such_library is not installed |" in page
     assert "not measured" in page  # no limit ran, so no target can have been met
 
 
