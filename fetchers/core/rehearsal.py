@@ -1,4 +1,8 @@
-"""A destination as a dry run sees it: everything may be read, nothing can be written."""
+"""A destination as a dry run sees it: everything may be read, nothing can be written.
+
+What the destination lacks, and be it all, is made empty beside it: in memory with SQLite, as temporary tables with
+PostgreSQL. Where it has a table, that table's name means it; columns that it does not have yet are NULL.
+"""
 
 import apsw
 
@@ -6,41 +10,67 @@ from fetchers.core import columns, sql
 from fetchers.core.fetcher import Stream
 
 
-def open_destination(url: str, streams: list[Stream]) -> apsw.Connection:
-    """The destination behind `url`, for reading. What it lacks, and be it all, stands empty in memory beside it.
-
-    Raises StorageError.
-    """
-    path = sql.path_of(url)
+def open_destination(url: str, streams: list[Stream]) -> sql.Destination:
+    """The destination behind `url`, for reading. Raises StorageError, or ConfigError."""
     try:
-        db = apsw.Connection(":memory:")
-        db.set_busy_timeout(sql.BUSY_TIMEOUT_MS)
-        columns.prepare(db, streams)
-        if path.exists():
-            made = db.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
-            db.execute("ATTACH ? AS destination", (str(path),))
-            there = {str(row[0]) for row in db.execute("SELECT name FROM destination.sqlite_master")}
-            for (table,) in made:
-                if str(table) in there:
-                    _stand_in(db, str(table))
-        db.execute("PRAGMA query_only = ON")
+        return _server(url, streams) if sql.is_postgresql(url) else _file(url, streams)
     except (apsw.Error, OSError) as error:
         raise sql.storage_error(error) from error
+
+
+def _file(url: str, streams: list[Stream]) -> sql.Destination:
+    path = sql.path_of(url)
+    db = apsw.Connection(":memory:")
+    db.set_busy_timeout(sql.BUSY_TIMEOUT_MS)
+    columns.prepare(db, streams)
+    if path.exists():
+        made = db.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
+        db.execute("ATTACH ? AS destination", (str(path),))
+        for (table,) in made:
+            _stand_in(db, str(table), "main", "destination")
+    db.execute("PRAGMA query_only = ON")
     return db
 
 
-def _stand_in(db: apsw.Connection, table: str) -> None:
-    """Let the name of a table mean the destination's, with NULL for the columns that it does not have yet."""
-    wanted = _columns(db, "main", table)
-    there = {column.casefold() for column in _columns(db, "destination", table)}
-    db.execute(f"DROP TABLE main.{sql.name(table)}")
-    missing = [column for column in wanted if column.casefold() not in there]
-    if missing:
+def _server(url: str, streams: list[Stream]) -> sql.Destination:
+    db = sql.connect(url)
+    try:
+        schema = str(db.execute("SELECT current_schema()").fetchone()[0])
+        db.execute("SET search_path = pg_temp")  # whatever is made now is of this session alone
+        columns.prepare(db, streams)
+        made = db.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r'"
+        ).fetchall()
+        for (table,) in made:
+            _stand_in(db, str(table), "pg_temp", schema)
+        db.execute(f"SET search_path = pg_temp, {sql.name(schema)}")
+        db.execute("SET default_transaction_read_only = on")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _stand_in(db: sql.Destination, table: str, beside: str, schema: str) -> None:
+    """If the destination has this table, let its name mean that."""
+    there = {column.casefold() for column in _columns(db, table, schema)}
+    if not there:
+        return
+    wanted = _columns(db, table, beside)
+    db.execute(f"DROP TABLE {beside}.{sql.name(table)}")
+    if missing := [column for column in wanted if column.casefold() not in there]:
         more = ", ".join(f"NULL AS {sql.name(column)}" for column in missing)
-        db.execute(
-            f"CREATE TEMP VIEW {sql.name(table)} AS SELECT *, {more} FROM destination.{sql.name(table)}"
+        whole = f"{sql.name(schema)}.{sql.name(table)}"
+        db.execute(f"CREATE TEMP VIEW {sql.name(table)} AS SELECT *, {more} FROM {whole}")
+
+
+def _columns(db: sql.Destination, table: str, schema: str) -> list[str]:
+    if isinstance(db, apsw.Connection):
+        found = db.execute("SELECT name FROM pragma_table_info(?, ?)", (table, schema))
+    else:
+        found = db.execute(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = ? AND table_schema ="
+            " CASE ? WHEN 'pg_temp' THEN (SELECT nspname FROM pg_namespace WHERE oid = pg_my_temp_schema()) ELSE ? END",
+            (table, schema, schema),
         )
-
-
-def _columns(db: apsw.Connection, schema: str, table: str) -> list[str]:
-    return [str(row[0]) for row in db.execute("SELECT name FROM pragma_table_info(?, ?)", (table, schema))]
+    return [str(row[0]) for row in found]
