@@ -329,7 +329,7 @@ def _mapped(error: Exception, host: str, settings: HttpSettings) -> errors.Fetch
     if isinstance(error, wire.SSLError):
         if any(isinstance(reason, ssl.SSLCertVerificationError) for reason in (*error.args, error.__cause__)):
             return errors.Untrusted(f"The certificate of {host} cannot be trusted.", host=host, reason="tls")
-        return errors.ConnectError(f"No safe connection to {host} came about.", host=host, reason="tls")
+        return errors.ConnectError(f"No safe connection to {host} came about.", host=host, reason="handshake")
     if isinstance(error, wire.LocationValueError):
         return errors.ConfigError("The gateway's address is not a web address.", setting="base_url")
     # InvalidChunkLength is an IncompleteRead of http.client, which the wire wraps into a ProtocolError.

@@ -79,6 +79,15 @@ def test_a_part_that_comes_to_nothing_is_held_with_code_3(hand):
     assert house.table("faculty") == before
 
 
+@pytest.fixture
+def alone(plane):
+    """A destination and the arguments of a command, before a gateway that is not there."""
+    house = plane()
+    path = house.folder / "settings.json"
+    path.write_text(json.dumps({"base_url": "http://127.0.0.1:9", "username": "a", "password": "canary"}))
+    return house, ("faculty", "--settings", str(path), "--database", f"sqlite:///{house.path}")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -88,8 +97,8 @@ def test_a_part_that_comes_to_nothing_is_held_with_code_3(hand):
         (["--stranger"], "unrecognized arguments"),
     ],
 )
-def test_wrong_use_is_code_2_and_a_sentence(hand, change, words):
-    _, _, command = hand("faculty")
+def test_wrong_use_is_code_2_and_a_sentence(alone, change, words):
+    _, command = alone
     done = by_hand(*command, *change)
     assert done.returncode == 2
     assert words in done.stderr
@@ -98,8 +107,8 @@ def test_wrong_use_is_code_2_and_a_sentence(hand, change, words):
 
 
 @pytest.mark.parametrize("text", ["", "[]", '["canary"]', "{", '"canary"'])
-def test_settings_that_are_no_object_are_wrong_use(hand, text):
-    house, _, command = hand("faculty")
+def test_settings_that_are_no_object_are_wrong_use(alone, text):
+    house, command = alone
     (house.folder / "settings.json").write_text(text)
     done = by_hand(*command)
     assert done.returncode == 2
@@ -107,8 +116,8 @@ def test_settings_that_are_no_object_are_wrong_use(hand, text):
     assert "canary" not in done.stderr
 
 
-def test_a_source_that_is_not_there_fails_with_its_name(hand):
-    house, _, command = hand("faculty")
+def test_a_source_that_is_not_there_fails_with_its_name(alone):
+    house, command = alone
     done = by_hand("../secrets", *command[1:])
     assert done.returncode == 1
     assert "E_FETCHER" in done.stderr
