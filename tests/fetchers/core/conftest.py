@@ -99,6 +99,14 @@ class House:
         ).publish(delta)
         return delta
 
+    def close_books(self) -> None:
+        """What a run does at its end: rows of terms that have begun come to the fore."""
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext
+        with self.db:
+            Publisher(
+                self.db, self.stream, run=f"end-{self.runs}", epoch=1, ceiling=self.ceiling, waiting=waiting
+            ).roll_over()
+
     def sync(self, *records: Any, full: bool = False, **partition: str) -> Delta:
         return self.publish(self.compare(*records, full=full, **partition))
 
