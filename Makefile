@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench requirements translations clean
+.PHONY: help run test faults check bench requirements translations clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -42,7 +42,10 @@ run: $(VENV)/.runtime ## start the panel and the engine (the demonstration, whil
 	@exec $(BIN)/python -m panel up
 
 test: $(VENV)/.dev ## run the tests (needs Chromium for the browser tests; they say so if it is missing)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" -q
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" -q
+
+faults: $(VENV)/.dev ## run the long tests: twenty seeds, kills, ten due times (half an hour)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m slow -q
 
 check: $(VENV)/.dev ## lint, types, docs current, translations complete
 	@$(BIN)/ruff check .

@@ -75,6 +75,7 @@ def a_quarter_off_every_part(house: House) -> None:
 BAD_DAYS = [everything_empty, half_of_a_part, one_campus_empty, a_quarter_off_every_part]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad_day", BAD_DAYS)
 def test_a_bad_day_changes_nothing_until_a_person_says_yes(build_house, bad_day):
     house = quiet_house(build_house)
@@ -111,6 +112,7 @@ def test_a_bad_day_changes_nothing_until_a_person_says_yes(build_house, bad_day)
     assert (code, run["counts"]["added"], run["counts"]["gone"]) == (0, 0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad_day", [half_of_a_part, a_quarter_off_every_part])
 def test_with_the_guard_off_the_same_day_does_change_the_data(build_house, bad_day):
     """The negative control. A part that comes to nothing is held whatever the limits."""
@@ -134,6 +136,7 @@ def test_one_bad_answer_among_good_ones_is_asked_again_and_troubles_nobody(build
     assert students(house) == before
 
 
+@pytest.mark.slow
 def test_what_moved_meanwhile_refuses_the_yes(build_house):
     house = quiet_house(build_house)
     half_of_a_part(house)

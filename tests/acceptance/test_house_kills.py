@@ -54,7 +54,10 @@ def assert_all_is_there(house: House) -> None:
     assert got == want
 
 
-@pytest.mark.parametrize("victim", ["child", "engine", "up"])
+@pytest.mark.parametrize(
+    "victim",
+    ["engine", pytest.param("child", marks=pytest.mark.slow), pytest.param("up", marks=pytest.mark.slow)],
+)
 def test_after_kill_9_in_mid_run_the_rest_is_fetched_and_nothing_twice(build_house, victim):
     house = build_house(*SLOW).up()
     _, run_id = begin(house)
@@ -124,6 +127,7 @@ def test_a_cancelled_run_ends_within_twenty_seconds_and_keeps_what_it_published(
     assert not again & {part for (part,) in done}
 
 
+@pytest.mark.slow
 def test_up_ends_everything_in_order(build_house):
     house = build_house(*SLOW).up()
     _, run_id = begin(house)

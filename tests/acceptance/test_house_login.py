@@ -3,6 +3,8 @@
 import base64
 import urllib.parse
 
+import pytest
+
 from tests.acceptance.house import GATEWAY_PASSWORD, ask, truth
 
 WRONG = "canary-wrong-9d41"
@@ -33,6 +35,7 @@ def logins(house):
     return sum(entry["endpoint"] == "login" for entry in entries)
 
 
+@pytest.mark.slow
 def test_the_gateways_password_is_nowhere_in_clear(build_house):
     house = build_house("--size", "tiny", "--latency", "500")
     # Kept in the panel this time, not in the environment: it has to be on the disk, and may not be readable there.

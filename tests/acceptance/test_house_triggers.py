@@ -58,6 +58,7 @@ def test_fifty_triggers_at_once_from_panel_api_and_command_start_one_run(build_h
     ]
 
 
+@pytest.mark.slow
 def test_a_second_engine_waits_and_leads_after_the_first_is_killed(build_house):
     house = build_house(*SLOW).up()
     first = house.engine()
@@ -91,6 +92,7 @@ def test_a_second_engine_waits_and_leads_after_the_first_is_killed(build_house):
         second.wait(30)
 
 
+@pytest.mark.slow
 def test_a_reader_token_cannot_start_anything(build_house):
     house = build_house("--size", "tiny").up()
     done = house.cli("token", "create", "maryam", "reader")

@@ -4,6 +4,8 @@ import hashlib
 import json
 from typing import Any
 
+import pytest
+
 from tests.acceptance.house import House, ask, until
 
 TABLES = ("faculty", "student_terms", "Students")
@@ -64,6 +66,7 @@ def test_a_day_is_taken_back_by_command_without_asking_the_gateway(build_house) 
     assert (code, counts(quiet)) == (0, (0, 0, 0))
 
 
+@pytest.mark.slow
 def test_an_undo_by_click_pauses_the_schedule_until_somebody_resumes_it(build_house) -> None:
     house = build_house("--size", "tiny").up()
     token = house.token()

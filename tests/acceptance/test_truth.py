@@ -5,7 +5,7 @@ import pytest
 from tests.acceptance.children import KEYS, wanted
 
 SEEDS = [
-    *(pytest.param("tiny", seed, id=f"tiny-{seed}") for seed in (201, 202)),
+    *(pytest.param("tiny", seed, id=f"tiny-{seed}") for seed in (201,)),
     *(pytest.param("small", seed, id=f"small-{seed}", marks=pytest.mark.slow) for seed in range(21, 41)),
 ]
 

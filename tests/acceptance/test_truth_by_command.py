@@ -1,6 +1,6 @@
 """`python -m panel sync` against the simulator: the tables are the truth, field by field, or the missing is named.
 
-Twenty seeds a profile at size small (`-m slow`); two at size tiny in the quick tests.
+Twenty seeds a profile at size small (`-m slow`); one at size tiny in the quick tests.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ KEYS = {
     "Students": ("studentnum",),
 }
 SEEDS = [
-    *(pytest.param("tiny", seed, id=f"tiny-{seed}") for seed in (101, 102)),
+    pytest.param("tiny", 101, id="tiny-101"),
     *(pytest.param("small", seed, id=f"small-{seed}", marks=pytest.mark.slow) for seed in range(1, 21)),
 ]
 
