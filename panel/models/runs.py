@@ -131,8 +131,6 @@ class SyncRun(Base):
             "error_code": self.error_code,
             "error_message": self.error_message,
             "mode": self.mode,
-            "about": self.about_run_id,
-            "decision": self.decision,
             "triggered_by": self.triggered_by,
             "attempt": self.attempt,
             "started_at": _iso(self.started_at),

@@ -16,8 +16,6 @@ RUN_KEYS = {
     "error_code",
     "error_message",
     "mode",
-    "about",
-    "decision",
     "triggered_by",
     "attempt",
     "started_at",
