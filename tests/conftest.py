@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +29,9 @@ os.environ["PANEL_ENV_FILE"] = os.devnull
 for _name in [name for name in os.environ if name.startswith(("PANEL_", "GOLESTAN_", "DATA_DATABASE"))]:
     if _name != "PANEL_ENV_FILE":
         del os.environ[_name]
+
+# A shell that runs us in the background ignores SIGINT, and so would every process that a test wants to interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _strangers: list[str] = []
 

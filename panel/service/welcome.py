@@ -53,7 +53,7 @@ def welcome(config: Config, seeded: Seeded, logs: Path | None = None) -> str:
     if config.demo:
         lines += [
             "",
-            f"  This is the demonstration: a simulated gateway with invented people, kept in {config.instance}.",
+            "  This is the demonstration: a simulated gateway with invented people, in a house of its own.",
             "  For your own gateway, copy .env.example to .env, fill it in, and start again.",
         ]
     if config.host in EVERYWHERE or config.host not in ("127.0.0.1", "::1", "localhost"):

@@ -69,7 +69,7 @@ def test_the_list_shows_names_part_figures_and_who_moved(held: int, reza: FlaskC
     names = re.findall(r"<bdi>(کریمی|محمدی|شریفی)</bdi>", page)
     assert names == ["کریمی", "محمدی"]  # who really leaves first; the third student stays
     parts = page.split('id="held-parts"')[1].split("</table>")[0]
-    assert re.findall(r'<td class="num">(\d+)</td>', parts)[:2] == ["3", "1"]
+    assert re.findall(r'<span class="val num">(\d+)</span>', parts)[:2] == ["3", "1"]
     assert page.count(">moved<") == 1 or "moved</span>" in page
     assert "2 in all" in page
 
