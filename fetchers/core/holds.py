@@ -4,6 +4,7 @@ All that touches the destination stands in small functions at the end.
 """
 
 import json
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 import apsw
 
-from fetchers.core import ledger, sql
+from fetchers.core import ledger, reading, sql
 from fetchers.core.clean import fold
 from fetchers.core.compare import Delta
 from fetchers.core.errors import Moved
@@ -90,7 +91,7 @@ def vanishing(
                     (*asked, limit, offset),
                 )
             ]
-        stored = sql.connect_to_read(database)
+        stored = reading.look_into(database)
         if stored is None:
             return Page(0, 0, [])
         with closing(stored):
@@ -110,6 +111,8 @@ def vanishing(
             )
     except apsw.Error as error:
         raise sql.storage_error(error) from error
+    except sqlite3.Error as error:
+        raise reading.unreadable(error) from error
 
 
 def summary_columns(stream: Stream) -> tuple[str, ...]:

@@ -94,9 +94,14 @@ def connect(url: str) -> Destination:
     return open_file(url)
 
 
+def on_postgresql(db: Destination) -> bool:
+    """Whether this open destination is a PostgreSQL server's: only those can copy."""
+    return hasattr(db, "copy")
+
+
 def columns_of(db: Destination, table: str) -> set[str]:
     """The names of a table's columns; empty if there is no such table."""
-    if isinstance(db, apsw.Connection):
+    if not on_postgresql(db):
         found = db.execute("SELECT name FROM pragma_table_info(?)", (table,))
     else:
         found = db.execute(
@@ -109,7 +114,7 @@ def columns_of(db: Destination, table: str) -> set[str]:
 
 def among(db: Destination, values: Sequence[Any]) -> tuple[str, Any]:
     """The end of a condition "column … one of these", and the one value that stands for its `?`."""
-    if isinstance(db, apsw.Connection):
+    if not on_postgresql(db):
         return "IN (SELECT value FROM json_each(?))", json.dumps(values)
     return "= ANY(?)", list(values)
 

@@ -5,6 +5,7 @@ it can be undone too. The parts that it touches forget their index, so that the 
 the stored rows and brings back whatever the gateway still says.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from fetchers.core.http import Session
 from fetchers.core.index import Index
 from fetchers.core.ledger import Counts
 from fetchers.core.publish import Publisher, begin_immediate
+from fetchers.core.reading import look_into, unreadable
 from fetchers.core.registry import load
 from fetchers.core.reverse import Reversal, Reverser
 from fetchers.core.spec import Spec
@@ -57,39 +59,27 @@ class Preview:
 def preview(database: str, source: str, run: str, *, limit: int = 50) -> Preview:
     """What undoing a run would do now. Writes nothing. Raises CannotUndo, FetcherBroken or StorageError."""
     streams = _streams(source)
-    db = sql.connect_to_read(database)
+    db = look_into(database)
     if db is None:
         raise CannotUndo("There is nothing to undo: the destination is empty.", reason="nothing")
     try:
         if not columns.diary_is_complete(db):
-            db.close()
-            _complete_diary(database, streams)
-            db = sql.connect_to_read(database)
-            assert db is not None  # it was there a moment ago
-        try:
-            found = Preview()
-            with db:  # one view of the whole, though others write meanwhile
-                for stream in streams:
-                    for reversal, reverser in _reversals(db, stream, run):
-                        found.counts.add(_counts(reversal))
-                        found.left += len(reversal.left)
-                        found.parts += 1
-                        found.lines += _lines(stream, reversal, reverser, limit - len(found.lines))
-            if not found.parts:
-                raise _nothing(db, run)
-            return found
-        finally:
-            db.close()
-    except apsw.Error as error:
-        raise sql.storage_error(error) from error
-
-
-def _complete_diary(database: str, streams: list[Stream]) -> None:
-    """A destination of an earlier version gets the diary's newer columns first."""
-    db = sql.connect(database)
-    try:
-        if not columns.diary_is_complete(db):
-            columns.prepare(db, streams)
+            raise CannotUndo(
+                "The diary is of an earlier version; the next sync completes it.", reason="diary"
+            )
+        found = Preview()
+        with db:  # one view of the whole, though others write meanwhile
+            for stream in streams:
+                for reversal, reverser in _reversals(db, stream, run):
+                    found.counts.add(_counts(reversal))
+                    found.left += len(reversal.left)
+                    found.parts += 1
+                    found.lines += _lines(stream, reversal, reverser, limit - len(found.lines))
+        if not found.parts:
+            raise _nothing(db, run)
+        return found
+    except sqlite3.Error as error:
+        raise unreadable(error) from error
     finally:
         db.close()
 
