@@ -7,14 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from fetchers.core import registry
-from panel import explain, settings
+from panel import explain
 from panel.clock import utcnow
 from panel.config import ROOT, Config
 from panel.engine.child import Child
-from panel.models import DataSync
 
 LIMIT_SECONDS = 30.0
 
@@ -27,22 +24,6 @@ class ProbeResult:
     code: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
-
-
-def check_sync(sync: DataSync, session: Session, config: Config) -> ProbeResult:
-    """Log in once with the settings as they are saved."""
-    found = settings.resolved(sync, session, config)
-    declared = settings.declared(sync)
-    missing = [
-        name or problem
-        for name, problem in found.problems
-        if not (name in declared and settings.extra(declared[name]).get("filled_from"))
-    ]
-    if not declared:
-        return _no("E_FETCHER", {"detail": found.problems[0][1]})
-    if missing:
-        return _no("E_SETTINGS", {"missing": missing})
-    return check(sync.fetcher, found.values, config)
 
 
 def check(

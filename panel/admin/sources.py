@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
-from flask import url_for
 from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -172,7 +171,3 @@ def _question(name: str, sync: DataSync, usual: float | None) -> str:
     elif sync.last_success_at is None:
         lines.append(_("This is the first sync of this source; it takes longer than later ones."))
     return "\n".join(lines)
-
-
-def run_address(run: SyncRun) -> str:
-    return url_for("runs.one", run_id=run.id)
