@@ -16,7 +16,6 @@ from fetchers.core.clean import (
     Province,
     Text,
 )
-from fetchers.core.envelope import Page
 from fetchers.core.errors import (
     AuthError,
     ConfigError,
@@ -27,6 +26,7 @@ from fetchers.core.errors import (
     Transient,
 )
 from fetchers.core.fetcher import Fetcher, HttpSettings, Label, LatestTable, Partition, Setting, stream
+from fetchers.core.wire.envelope import Page
 
 __all__ = [
     "AuthError",

@@ -43,9 +43,9 @@ def _under_the_engine() -> int:
 
     from fetchers.core.errors import FetchError
     from fetchers.core.events import Events, json_lines
-    from fetchers.core.fetching import show_place
+    from fetchers.core.load.fetching import show_place
+    from fetchers.core.load.tally import Tally
     from fetchers.core.spec import Spec
-    from fetchers.core.tally import Tally
 
     events = Events(json_lines(_stdout_for_events()))
     try:
@@ -64,18 +64,18 @@ def _under_the_engine() -> int:
 
 def _execute(spec: "Spec", events: "Events") -> int:
     if spec.check:
-        from fetchers.core.job import check
+        from fetchers.core.load.job import check
 
         return check(spec, events)
     if spec.mode == "approve":
-        from fetchers.core.approve import Approval
+        from fetchers.core.decide.approve import Approval
 
         return Approval(spec, events).run()
     if spec.mode == "undo":
-        from fetchers.core.undo import Undo
+        from fetchers.core.decide.undo import Undo
 
         return Undo(spec, events).run()
-    from fetchers.core.job import Job
+    from fetchers.core.load.job import Job
 
     return Job(spec, events).run()
 
@@ -117,11 +117,11 @@ def _by_hand(arguments: list[str]) -> int:
 
     from pydantic import ValidationError
 
-    from fetchers.core import ledger, sql
     from fetchers.core.errors import FetchError
     from fetchers.core.events import Events, json_lines
-    from fetchers.core.job import Job
+    from fetchers.core.load.job import Job
     from fetchers.core.spec import Spec
+    from fetchers.core.store import ledger, sql
 
     try:
         with open(given.settings, encoding="utf-8") as file:

@@ -6,9 +6,10 @@ Personal columns are for administrators; for everybody else they are left out be
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fetchers.core import holds, registry
+from fetchers.core import registry
+from fetchers.core.decide import holds
 from fetchers.core.fetcher import Stream
-from fetchers.core.staging import HeldPart
+from fetchers.core.load.staging import HeldPart
 from panel.config import Config
 from panel.models import SyncRun
 

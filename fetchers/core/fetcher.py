@@ -11,8 +11,8 @@ from pydantic import Field as _PydanticField
 
 if TYPE_CHECKING:
     from fetchers.core.clean import Field
-    from fetchers.core.envelope import Page
-    from fetchers.core.http import Session
+    from fetchers.core.wire.envelope import Page
+    from fetchers.core.wire.http import Session
 
 Partition = Mapping[str, str]
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class GuardLimits(BaseModel):
-    """See core/guard.py."""
+    """See core/load/guard.py."""
 
     part_rows: int = 20
     part_percent: float = 30.0

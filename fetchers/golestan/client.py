@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from fetchers.core import envelope, errors
+from fetchers.core import errors
 from fetchers.core.clean import clean
-from fetchers.core.envelope import Page
-from fetchers.core.http import Answer, Session
+from fetchers.core.wire import envelope
+from fetchers.core.wire.envelope import Page
+from fetchers.core.wire.http import Answer, Session
 
 FRESH_TOKENS = 2  # that one request may use up
 MAX_REFUSED = 3  # requests in a row whose fresh tokens are refused, before nothing more is asked

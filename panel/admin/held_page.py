@@ -12,8 +12,8 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from markupsafe import Markup
 
-from fetchers.core import holds
 from fetchers.core.clean import Text
+from fetchers.core.decide import holds
 from fetchers.core.errors import FetchError
 from panel import audit, decisions, doorbell, held
 from panel.admin import base, show, sources

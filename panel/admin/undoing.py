@@ -8,8 +8,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 
+from fetchers.core.decide.undo import preview
 from fetchers.core.errors import FetchError
-from fetchers.core.undo import preview
 from panel import audit, diary, doorbell, runs
 from panel.admin import base, change_rows, show, sources
 from panel.auth.locale import current

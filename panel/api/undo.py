@@ -5,8 +5,8 @@ from typing import Any
 from flask import current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from fetchers.core.decide.undo import preview
 from fetchers.core.errors import FetchError
-from fetchers.core.undo import preview
 from panel import audit, diary, doorbell, runs
 from panel.api.door import Refused, api, caller, instance, iso, run_or_404, whole
 from panel.api.syncs import sync_dict, sync_or_404

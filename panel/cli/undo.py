@@ -40,8 +40,8 @@ def undo(house: House, run: int, only_look: bool, as_json: bool) -> None:
 
 
 def _preview(house: House, run: int, as_json: bool) -> None:
+    from fetchers.core.decide.undo import preview
     from fetchers.core.errors import FetchError
-    from fetchers.core.undo import preview
     from panel import runs
 
     with house.sessions() as session:

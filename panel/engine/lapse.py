@@ -18,7 +18,7 @@ def let_holds_lapse(factory: sessionmaker[Session], config: Config, now: datetim
 
     It looks without writing first: this is asked every few seconds, and the answer is mostly none.
     """
-    from fetchers.core.staging import Staging  # here: it brings the destination's driver along
+    from fetchers.core.load.staging import Staging  # here: it brings the destination's driver along
 
     with factory() as session:
         if not decisions.overdue(session, now):

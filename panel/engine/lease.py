@@ -33,7 +33,7 @@ log = structlog.get_logger("engine.lease")
 
 
 class Fence(Protocol):
-    """What the lease needs of the destination's books (fetchers.core.ledger)."""
+    """What the lease needs of the destination's books (fetchers.core.store.ledger)."""
 
     def destination_epoch(self, url: str) -> int: ...
 
@@ -77,7 +77,7 @@ class Lease:
         boottime: Callable[[], float] = clock.boottime,
     ) -> None:
         if fence is None:
-            from fetchers.core import ledger  # here: it brings the destination's driver along
+            from fetchers.core.store import ledger  # here: it brings the destination's driver along
 
             fence = ledger
         self._factory = factory

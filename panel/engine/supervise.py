@@ -32,7 +32,7 @@ LONGEST_WAIT = 3600.0  # a child may say that it waits for the gateway, but not 
 
 
 class Ledger(Protocol):
-    """The destination's books (fetchers.core.ledger)."""
+    """The destination's books (fetchers.core.store.ledger)."""
 
     def destination_epoch(self, url: str) -> int: ...
 

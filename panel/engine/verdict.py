@@ -14,7 +14,7 @@ LAST_EVENTS = ("result", "held", "error")
 
 
 class Closing(Protocol):
-    """The ledger's closing entry of a run (fetchers.core.ledger)."""
+    """The ledger's closing entry of a run (fetchers.core.store.ledger)."""
 
     @property
     def counts(self) -> Mapping[str, int]: ...

@@ -62,7 +62,7 @@ class Engine:
     ) -> None:
         """house: what to change of panel.engine.supervise.House (child, grace, resolve …)."""
         if ledger is None:
-            from fetchers.core import ledger as books  # here: it brings the destination's driver along
+            from fetchers.core.store import ledger as books  # here: it brings the destination's driver along
 
             ledger = books
         self._database = open_engine(config.panel_database_url)

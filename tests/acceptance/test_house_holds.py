@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fetchers.core import holds
+from fetchers.core.decide import holds
 from tests.acceptance.house import House, ask, until
 
 TABLES = ("student_terms", "Students", "_hamgam_search", "_hamgam_partitions", "_hamgam_changes")

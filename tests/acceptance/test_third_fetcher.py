@@ -37,7 +37,7 @@ class Dormitories(Fetcher):
     )
     def rooms(self):
         print("a print of the author's")
-        from fetchers.core import envelope
+        from fetchers.core.wire import envelope
 
         answer = self.session.patiently(
             lambda: self.session.post_json(f"{self.settings.base_url}/rooms", {}, {}), "rooms"

@@ -8,7 +8,7 @@ import pytest
 
 from fetchers.core.events import Events
 from fetchers.core.fetcher import HttpSettings
-from fetchers.core.http import Session
+from fetchers.core.wire.http import Session
 from tests.fetchers.raw_server import RawServer
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)

@@ -3,11 +3,13 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from fetchers.core import holds, registry, sql
-from fetchers.core.compare import Delta
-from fetchers.core.index import Index
-from fetchers.core.ledger import Counts
-from fetchers.core.staging import Staging
+from fetchers.core import registry
+from fetchers.core.load import judging
+from fetchers.core.load.compare import Delta
+from fetchers.core.load.staging import Staging
+from fetchers.core.store import sql
+from fetchers.core.store.index import Index
+from fetchers.core.store.ledger import Counts
 from panel.config import Config
 from panel.db import writing
 from panel.models import DataSync, SyncRun
@@ -33,7 +35,7 @@ def stage(rows: sessionmaker[Session], config: Config, now: object, key: str = "
     staging = Staging(config.instance / "staging", key, uuid)
     staging.put(delta)
     db = sql.connect(config.data_database_url)
-    staging.hold(delta, holds.who_leaves(db, delta, {LEAVING[1]}))
+    staging.hold(delta, judging.who_leaves(db, delta, {LEAVING[1]}))
     db.close()
     staging.keep_held()
     return number

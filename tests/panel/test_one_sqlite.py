@@ -6,8 +6,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from fetchers.core import holds, ledger, sql, undo
+from fetchers.core.decide import holds, undo
 from fetchers.core.errors import CannotUndo
+from fetchers.core.store import ledger, sql
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,11 +43,14 @@ def test_what_the_pages_ask_of_a_destination_goes_through_pythons_own_sqlite(
 
 
 def test_no_web_module_opens_a_destination_itself() -> None:
-    """The pages and the API may ask only for what `fetchers.core.reading` opens."""
+    """The pages and the API may ask only for what `fetchers.core.store.reading` opens."""
     opening = {"connect", "connect_to_read", "destination_epoch", "raise_fence", "verdict"}
     for folder in ("admin", "api", "web"):
         for path in (ROOT / "panel" / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.ImportFrom) and node.module in ("fetchers.core", "fetchers.core.sql"):
+                if isinstance(node, ast.ImportFrom) and node.module in (
+                    "fetchers.core",
+                    "fetchers.core.store.sql",
+                ):
                     names = {alias.name for alias in node.names}
                     assert not names & {"sql", "ledger", *opening}, f"{path.name}: {names}"

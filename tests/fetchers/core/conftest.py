@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from fetchers.core import columns, sql
 from fetchers.core.clean import Code, Integer, Text
-from fetchers.core.compare import Comparer, Delta
 from fetchers.core.fetcher import Label, LatestTable, Stream
-from fetchers.core.publish import Publisher
+from fetchers.core.load.compare import Comparer, Delta
+from fetchers.core.load.publish import Publisher
+from fetchers.core.store import columns, sql
 
 
 def label(word: str) -> Label:
@@ -88,7 +88,7 @@ class House:
         self, *records: Any, full: bool = False, seen: set[str] | None = None, **partition: str
     ) -> Delta:
         comparer = Comparer(self.db, self.stream, full=full)
-        comparer.seen_fields |= seen or set()
+        comparer.schema.seen_fields |= seen or set()
         return comparer.compare(partition, raw(*records))
 
     def publish(self, delta: Delta, *, epoch: int = 1) -> Delta:

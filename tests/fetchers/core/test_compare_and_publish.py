@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fetchers.core.errors import Fenced, SchemaError
-from fetchers.core.ledger import raise_fence
+from fetchers.core.store.ledger import raise_fence
 from tests.fetchers.core.conftest import PEOPLE, House, person
 
 

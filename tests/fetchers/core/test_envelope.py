@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from fetchers.core import envelope, errors
+from fetchers.core import errors
+from fetchers.core.wire import envelope
 
 JSON = {"content-type": "application/json; charset=utf-8"}
 TEXT = '{"data":[{"id":1,"name":"علي‌رضا","city":"کرمان"}],"totalCount":1}'

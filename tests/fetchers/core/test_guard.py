@@ -2,7 +2,7 @@
 
 import pytest
 
-from fetchers.core.guard import Limits, Loss, judge
+from fetchers.core.load.guard import Limits, Loss, judge
 
 USUAL = Limits()
 

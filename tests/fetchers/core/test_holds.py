@@ -10,11 +10,13 @@ import apsw
 import pytest
 
 from fetchers import Page, Partition
-from fetchers.core import guard, holds, registry
-from fetchers.core.approve import Approval
+from fetchers.core import registry
+from fetchers.core.decide import holds
+from fetchers.core.decide.approve import Approval
 from fetchers.core.errors import ConnectError
 from fetchers.core.events import Events
-from fetchers.core.job import Job
+from fetchers.core.load import guard
+from fetchers.core.load.job import Job
 from fetchers.core.spec import Spec
 from fetchers.students import Students
 from tests.fetchers.conftest import NOW
@@ -137,7 +139,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     def load(key: str) -> registry.Listing:
         return registry.Listing(key, InMemory)
 
-    for module in ("job", "approve", "holds"):
+    for module in ("load.job", "decide.approve", "decide.holds"):
         monkeypatch.setattr(f"fetchers.core.{module}.load", load)
     world.there = {
         "1110": [student(number) for number in range(40)],
@@ -303,7 +305,7 @@ def test_an_approval_that_was_killed_half_way_is_finished_by_the_next_attempt(
 def test_rows_of_another_shape_are_never_published(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     run = hold(world)
     before = world.data()
-    monkeypatch.setattr("fetchers.core.staging._shape", lambda stream: "the columns of another version")
+    monkeypatch.setattr("fetchers.core.load.staging._shape", lambda stream: "the columns of another version")
     assert world.approve(run) == 1
     assert world.said()["error"]["code"] == "E_MOVED"
     assert world.data() == before
@@ -351,7 +353,7 @@ def test_without_the_guard_the_data_do_change(world: World, monkeypatch: pytest.
     """The negative control of every test above that says the old data stay."""
     before = world.data()
     monkeypatch.setattr(guard, "too_much", _believes_everything)
-    monkeypatch.setattr("fetchers.core.job.too_much", _believes_everything)
+    monkeypatch.setattr("fetchers.core.load.judging.too_much", _believes_everything)
     world.there["1210"] = []
     assert world.sync(guard={"total_rows": 10**9}) == 0
     assert world.data() != before

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from urllib3 import exceptions as wire
 
-from fetchers.core import errors, http
+from fetchers.core import errors
 from fetchers.core.fetcher import HttpSettings
-from fetchers.core.http import Session, Stopped, retry_after
+from fetchers.core.wire import http
+from fetchers.core.wire.http import Session, Stopped, retry_after
 from tests.fetchers.raw_server import RawServer, Request, answer, chunked, drip, silence
 
 ROWS = {"data": [{"id": 1, "name": "مریم"}]}

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from fetchers import Page
-from fetchers.core import compare, registry
+from fetchers.core import registry
 from fetchers.core.errors import AuthError, GatewayError, TimedOut
 from fetchers.core.events import Events
-from fetchers.core.job import Job, check
+from fetchers.core.load import compare
+from fetchers.core.load.job import Job, check
 from tests.fetchers.core.conftest import raw
 from tests.fetchers.core.test_holds import TERM, World, part, student, world
 
@@ -90,7 +91,7 @@ def test_a_mistake_outside_all_parts_still_has_a_last_word(
 
 
 def test_a_plan_that_breaks_is_the_fetchers_mistake(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    listing = __import__("fetchers.core.job", fromlist=["load"]).load("students")
+    listing = __import__("fetchers.core.load.job", fromlist=["load"]).load("students")
 
     def breaks(self: Any) -> Iterator[Any]:
         raise LookupError("40311234501")
@@ -102,7 +103,7 @@ def test_a_plan_that_breaks_is_the_fetchers_mistake(world: World, monkeypatch: p
 
 
 def test_a_fetcher_that_cannot_be_tested_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    listing = __import__("fetchers.core.job", fromlist=["load"]).load("students")
+    listing = __import__("fetchers.core.load.job", fromlist=["load"]).load("students")
 
     def breaks(self: Any) -> str:
         raise NotImplementedError
@@ -206,7 +207,7 @@ def test_a_new_term_does_not_excuse_those_who_leave_the_old_one(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Everybody registers for the next term, and on the same day the gateway loses three quarters of this one.
-    listing = __import__("fetchers.core.job", fromlist=["load"]).load("students")
+    listing = __import__("fetchers.core.load.job", fromlist=["load"]).load("students")
 
     def two_terms(self: Any) -> Iterator[dict[str, str]]:
         return iter(
@@ -345,7 +346,7 @@ def test_a_part_that_another_process_published_meanwhile_is_not_published_over(
 def test_pages_are_a_sign_of_life_while_a_large_part_is_read(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listing: registry.Listing = __import__("fetchers.core.job", fromlist=["load"]).load("students")
+    listing: registry.Listing = __import__("fetchers.core.load.job", fromlist=["load"]).load("students")
     seen: list[int] = []
 
     def slowly(self: Any, campus: str, term: str) -> Iterator[Page]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from fetchers.core import ledger, sql
 from fetchers.core.errors import ConfigError, Fenced, StorageError
-from fetchers.core.ledger import Counts
-from fetchers.core.publish import begin_immediate
+from fetchers.core.load.publish import begin_immediate
+from fetchers.core.store import ledger, sql
+from fetchers.core.store.ledger import Counts
 
 
 @pytest.fixture

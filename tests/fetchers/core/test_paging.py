@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetchers.core import paging
-from fetchers.core.envelope import Page
 from fetchers.core.errors import PagingError, TooLarge
-from fetchers.core.paging import read_whole
+from fetchers.core.wire import paging
+from fetchers.core.wire.envelope import Page
+from fetchers.core.wire.paging import read_whole
 
 
 def records(*numbers: int) -> list[msgspec.Raw]:

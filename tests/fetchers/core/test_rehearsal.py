@@ -2,8 +2,9 @@
 
 import pytest
 
-from fetchers.core import rehearsal, sql
-from fetchers.core.compare import Comparer
+from fetchers.core.load import rehearsal
+from fetchers.core.load.compare import Comparer
+from fetchers.core.store import sql
 from tests.fetchers.core.conftest import PEOPLE, House, person, raw
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from fetchers.core import ledger, registry, sql
+from fetchers.core import registry
+from fetchers.core.decide.undo import Undo, preview
 from fetchers.core.errors import CannotUndo
 from fetchers.core.events import Events
 from fetchers.core.spec import Spec
-from fetchers.core.undo import Undo, preview
+from fetchers.core.store import ledger, sql
 from tests.conftest import ROOT
 from tests.fetchers.conftest import NOW
 from tests.fetchers.core.conftest import House
@@ -32,7 +33,7 @@ def stream(source: str) -> Any:
 @pytest.fixture(autouse=True)
 def one_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests hold the destination open through apsw, so a preview must read through it too, in this process."""
-    monkeypatch.setattr("fetchers.core.undo.look_into", sql.connect_to_read)
+    monkeypatch.setattr("fetchers.core.decide.undo.look_into", sql.connect_to_read)
 
 
 @pytest.fixture
@@ -318,7 +319,9 @@ def test_a_diary_of_the_first_version_can_be_undone_too(faculty: House) -> None:
 
 KILLED = """
 import json, os, signal, sys
-from fetchers.core import ledger, undo, publish
+from fetchers.core.decide import undo
+from fetchers.core.load import publish
+from fetchers.core.store import ledger
 from fetchers.core.events import Events
 from fetchers.core.spec import Spec
 
@@ -335,7 +338,7 @@ def counted(real):
     return step
 
 for owner, name in ((ledger, "enter"), (publish.Publisher, "_take_out"), (publish.Diary, "_write"),
-                    (publish.LatestRows, "refresh"), (undo, "_records")):
+                    (publish.LatestRows, "refresh"), (undo.lookup, "how_many")):
     setattr(owner, name, counted(getattr(owner, name)))
 undo.Undo(Spec.model_validate_json(order), Events(lambda event: None)).run()
 print(steps)

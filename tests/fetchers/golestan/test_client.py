@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fetchers.core import errors
-from fetchers.core.http import Session
+from fetchers.core.wire.http import Session
 from fetchers.golestan.client import GolestanClient
 from tests.fetchers.raw_server import Line, RawServer, Request, answer
 

@@ -8,8 +8,9 @@ from uuid import uuid4
 
 from sqlalchemy.orm import Session
 
-from fetchers.core import columns, registry, sql
-from fetchers.core.search import SearchRows
+from fetchers.core import registry
+from fetchers.core.store import columns, sql
+from fetchers.core.store.search import SearchRows
 from panel import explain, settings
 from panel.config import Config
 from panel.models import Campus, DataSync, RunAttempt, RunLog, RunPartition, SyncRun

@@ -232,7 +232,7 @@ def test_the_status_page_says_paused_and_offers_to_resume(reza: FlaskClient, row
 def test_five_thousand_changes_are_searched_without_reading_them_all(
     data: Destination, web_config: Config
 ) -> None:
-    from fetchers.core.diary import Diary
+    from fetchers.core.store.diary import Diary
 
     columns = data.stream.columns
     book = Diary(data.db, data.stream, "run-1")

@@ -5,10 +5,11 @@ from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from fetchers.core import registry, sql
+from fetchers.core import registry
 from fetchers.core.clean import Code, Text
 from fetchers.core.fetcher import Fetcher, Label, stream
 from fetchers.core.registry import Listing
+from fetchers.core.store import sql
 from panel.admin import browse
 from panel.config import Config
 from tests.panel.admin.conftest import read

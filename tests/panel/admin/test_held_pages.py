@@ -111,7 +111,7 @@ def test_keeping_the_old_data_ends_the_question(house: House, held: int, reza: F
 def test_the_list_is_saved_so_that_spreadsheets_read_it_and_execute_nothing(
     house: House, held: int, reza: FlaskClient, web_config: Config
 ) -> None:
-    from fetchers.core import sql
+    from fetchers.core.store import sql
 
     db = sql.connect(web_config.data_database_url)
     db.execute("UPDATE student_terms SET firstname = '=1+1' WHERE studentnum = '40011001'")
@@ -133,7 +133,9 @@ def test_the_list_is_saved_so_that_spreadsheets_read_it_and_execute_nothing(
 def test_personal_columns_of_the_list_are_for_administrators(
     held: int, reza: FlaskClient, maryam: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fetchers.core.holds.summary_columns", lambda stream: ("studentnum", "fathername"))
+    monkeypatch.setattr(
+        "fetchers.core.decide.holds.summary_columns", lambda stream: ("studentnum", "fathername")
+    )
     assert "••••" in read(reza, f"/runs/{held}/held")
     assert "••••" not in read(maryam, f"/runs/{held}/held")
 

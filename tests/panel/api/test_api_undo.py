@@ -9,8 +9,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from fetchers.core import columns, ledger, registry, sql
-from fetchers.core.diary import Diary
+from fetchers.core import registry
+from fetchers.core.store import columns, ledger, sql
+from fetchers.core.store.diary import Diary
 from panel import destination
 from panel.config import Config
 from panel.db import writing

@@ -29,7 +29,7 @@ def lifeline() -> None:
 
 def close_books(spec: dict) -> None:
     sys.path.insert(0, os.getcwd())
-    from fetchers.core import ledger, sql
+    from fetchers.core.store import ledger, sql
 
     db = sql.connect(spec["database"])
     ledger.prepare(db)

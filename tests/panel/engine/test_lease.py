@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from fetchers.core import ledger
 from fetchers.core.errors import Fenced, StorageError
+from fetchers.core.store import ledger
 from panel import clock
 from panel.config import Config
 from panel.db import writing

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fetchers.core.ledger import Closing
+from fetchers.core.store.ledger import Closing
 from panel.engine.verdict import judge
 
 CLOSING = Closing({"read": 3}, {"planned": 1}, {"first": 3, "second": 9})

@@ -168,7 +168,7 @@ def test_after_kill_9_of_the_engine_the_next_one_ends_the_child_and_tries_again(
 def test_after_kill_9_a_run_that_had_closed_its_books_is_a_success_and_not_done_twice(
     office: Office, add_sync: AddSync, start_engine: StartEngine, tmp_path: Path
 ) -> None:
-    from fetchers.core import ledger
+    from fetchers.core.store import ledger
 
     run = office.ask(add_sync(**play("closes_then_hangs", "wrong_password", marks=str(tmp_path))))
     engine = start_engine()

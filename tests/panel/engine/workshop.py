@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from fetchers.core import ledger
+from fetchers.core.store import ledger
 from panel import runs
 from panel.clock import utcnow
 from panel.config import Config

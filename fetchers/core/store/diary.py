@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from fetchers.core import ledger, sql
 from fetchers.core.clean import fold
-from fetchers.core.compare import Row
 from fetchers.core.fetcher import Stream
+from fetchers.core.store import ledger, sql
+from fetchers.core.store.sql import Row
 
 ADDED, CHANGED, GONE, LOADED = "added", "changed", "gone", "loaded"
 LEFT = "left"  # a row that an undo did not touch, since it was changed after the run that is undone

@@ -1,11 +1,8 @@
-"""Held parts from outside: who would vanish, beside what is there now; and publishing them after a person's yes.
-
-All that touches the destination stands in small functions at the end.
-"""
+"""Held parts from outside: who would vanish, beside what is there now; and checking them before they are published."""
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +10,14 @@ from typing import Any
 
 import apsw
 
-from fetchers.core import ledger, reading, sql
 from fetchers.core.clean import fold
-from fetchers.core.compare import Delta
 from fetchers.core.errors import Moved
 from fetchers.core.fetcher import Stream
-from fetchers.core.index import Key
+from fetchers.core.load.compare import Delta
+from fetchers.core.load.staging import HeldPart, Staging, look_into
 from fetchers.core.registry import load
-from fetchers.core.staging import Gone, HeldPart, Staging, look_into
+from fetchers.core.store import ledger, lookup, reading, sql
+from fetchers.core.store.index import Key
 
 MOST_WORDS = 8
 
@@ -124,24 +121,11 @@ def summary_columns(stream: Stream) -> tuple[str, ...]:
 # -- in the run's process ---------------------------------------------------------------------------------
 
 
-def who_leaves(db: sql.Destination, delta: Delta, moved: set[Any]) -> Iterator[Gone]:
-    """The rows that a part would remove, as the list keeps them. moved: the persons who appear elsewhere."""
-    stream = delta.stream
-    searched = tuple(column for column in stream.search if column in stream.columns)
-    for key in delta.gone:
-        row = stored(db, stream, delta.partition, key, searched) if searched else None
-        words = [
-            *(key if isinstance(key, list) else [key]),
-            *(value for value in row or () if value is not None),
-        ]
-        yield Gone(key, not isinstance(key, list) and key in moved, fold(" ".join(map(str, words))))
-
-
 def check(db: sql.Destination, held: Sequence[HeldPart]) -> list[HeldPart]:
     """The parts that are published already. Raises Moved where another part is not as it was when compared."""
     done = []
     for part in held:
-        now = digest_of(db, part.stream, part.part)
+        now = lookup.digest_of(db, part.stream, part.part)
         if now == part.digest:
             done.append(part)
         elif now != part.base:
@@ -151,7 +135,7 @@ def check(db: sql.Destination, held: Sequence[HeldPart]) -> list[HeldPart]:
 
 def check_base(db: sql.Destination, delta: Delta) -> None:
     """In the publishing transaction: the part is still what it was compared with. Raises Moved."""
-    if digest_of(db, delta.stream.name, delta.part) != delta.base:
+    if lookup.digest_of(db, delta.stream.name, delta.part) != delta.base:
         raise Moved("The data have changed since they were compared; sync again.", part=delta.part)
 
 
@@ -161,47 +145,11 @@ def enter_opening(db: sql.Destination, run: str, about: str, epoch: int) -> None
         ledger.enter(db, run=run, epoch=epoch, kind="opening", outcome=f"approve {about}")
 
 
-# -- the destination ---------------------------------------------------------------------------------------
-
-
-def digest_of(db: sql.Destination, stream: str, part: str) -> bytes | None:
-    """The digest of a part as it is published now; None: there is no such part."""
-    row: Any = db.execute(
-        "SELECT digest FROM _hamgam_partitions WHERE stream = ? AND part = ?", (stream, part)
-    ).fetchone()
-    return None if row is None else bytes(row[0])
-
-
-def records(db: sql.Destination, streams: Sequence[Stream]) -> dict[str, int]:
-    """Rows of each table now; the one that people count first."""
-    found: dict[str, int] = {}
-    for stream in streams:
-        for table in (*((stream.latest.table,) if stream.latest is not None else ()), stream.table):
-            found[table] = sql.number(db, f"SELECT count(*) FROM {sql.name(table)}")
-    return found
-
-
-def stored(
-    db: sql.Destination, stream: Stream, partition: dict[str, str], key: Key, columns: Sequence[str]
-) -> tuple[Any, ...] | None:
-    """Some columns of a stored row, by its part and its key within the part."""
-    own = [column for column in stream.primary_key if column not in stream.partition_columns]
-    named = [*stream.partition_columns, *own]
-    match = " AND ".join(f"{sql.name(column)} = ?" for column in named) or "TRUE"
-    values = (
-        *(partition[name] for name in stream.partition_columns.values()),
-        *(key if isinstance(key, list) else [key]),
-    )
-    statement = f"SELECT {sql.names(columns)} FROM {sql.name(stream.table)} WHERE {match}"
-    row: tuple[Any, ...] | None = db.execute(statement, values).fetchone()
-    return row
-
-
 def _summary(
     db: sql.Destination, stream: Stream | None, partition: dict[str, str], key: Key
 ) -> dict[str, Any] | None:
     if stream is None:
         return None
     columns = summary_columns(stream)
-    row = stored(db, stream, partition, key, columns)
+    row = lookup.row(db, stream, partition, key, columns)
     return None if row is None else dict(zip(columns, row, strict=True))

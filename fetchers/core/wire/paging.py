@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fetchers.core.envelope import Page
 from fetchers.core.errors import PagingError, TooLarge
+from fetchers.core.wire.envelope import Page
 
 MAX_PAGES = 5000
 MAX_PART_BYTES = 512 * 1024 * 1024  # a part is in memory whole until it is compared

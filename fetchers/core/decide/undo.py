@@ -12,22 +12,23 @@ from typing import Any
 
 import apsw
 
-from fetchers.core import columns, ledger, sql
-from fetchers.core.compare import Delta, Row
-from fetchers.core.diary import ADDED, CHANGED, GONE, LEFT
+from fetchers.core.decide.reverse import Reversal, Reverser
 from fetchers.core.errors import CannotUndo, FetchError
 from fetchers.core.events import Events
 from fetchers.core.fetcher import Fetcher, Stream
-from fetchers.core.fetching import FetcherBroken, Part
-from fetchers.core.http import Session
-from fetchers.core.index import Index
-from fetchers.core.ledger import Counts
-from fetchers.core.publish import Publisher, begin_immediate
-from fetchers.core.reading import look_into, unreadable
+from fetchers.core.load.compare import Delta
+from fetchers.core.load.fetching import FetcherBroken, Part
+from fetchers.core.load.publish import Publisher, begin_immediate
+from fetchers.core.load.tally import Tally
 from fetchers.core.registry import load
-from fetchers.core.reverse import Reversal, Reverser
 from fetchers.core.spec import Spec
-from fetchers.core.tally import Tally
+from fetchers.core.store import columns, ledger, lookup, sql
+from fetchers.core.store.diary import ADDED, CHANGED, GONE, LEFT
+from fetchers.core.store.index import Index
+from fetchers.core.store.ledger import Counts
+from fetchers.core.store.reading import look_into, unreadable
+from fetchers.core.store.sql import Row
+from fetchers.core.wire.http import Session
 
 NO_DIGEST = b""  # equals none, so that the part is compared again
 FORGOTTEN = Index("", b"", b"", [])
@@ -135,7 +136,7 @@ class Undo:
                 total.add(counts)
             if not (total.added or total.changed or total.gone):
                 raise CannotUndo("Every row of this run was changed since.", reason="left", left=left)
-            records = _records(db, self._streams)
+            records = lookup.how_many(db, self._streams)
             partitions = {**tally.partitions(), "done": len(done)}
             ledger.enter(
                 db,
@@ -270,16 +271,6 @@ def _lines(stream: Stream, reversal: Reversal, reverser: Reverser, room: int) ->
     found += [line(row, ADDED, None, whole(row)) for row in reversal.insert[:room]]
     found += [line(row, GONE, whole(row), None) for row in reversal.remove[:room]]
     return found[:room]
-
-
-def _records(db: sql.Destination, streams: list[Stream]) -> dict[str, int]:
-    """Rows of each table now; the one that people count first."""
-    found: dict[str, int] = {}
-    for stream in streams:
-        tables = ([stream.latest.table] if stream.latest is not None else []) + [stream.table]
-        for table in tables:
-            found[table] = sql.number(db, f"SELECT count(*) FROM {sql.name(table)}")
-    return found
 
 
 def _nothing(db: sql.Destination, run: str) -> CannotUndo:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fetchers.core import sql
 from fetchers.core.errors import FetchError
 from fetchers.core.events import Events
-from fetchers.core.fetching import Part
-from fetchers.core.http import Session
-from fetchers.core.ledger import Counts
+from fetchers.core.load.fetching import Part
+from fetchers.core.store import sql
+from fetchers.core.store.ledger import Counts
+from fetchers.core.wire.http import Session
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 Five deadlines bound a request (DESIGN.md 4.2): connecting, silence while reading and the whole request here; stall
 and the whole run by the parent's clock. `timeout=` alone would not do: it starts anew with every byte that drips in,
-so a watch cuts the connection when the request's time is up (core/deadline.py). Redirects are not followed (the
+so a watch cuts the connection when the request's time is up (core/wire/deadline.py). Redirects are not followed (the
 token would travel along), the environment's proxies and ~/.netrc are not read, and what a body may unpack to is
 capped.
 
@@ -29,10 +29,10 @@ import urllib3
 from urllib3 import exceptions as wire
 
 from fetchers.core import errors
-from fetchers.core.deadline import Deadlines, watched
 from fetchers.core.events import Events
 from fetchers.core.fetcher import HttpSettings
-from fetchers.core.paging import Ask, read_whole
+from fetchers.core.wire.deadline import Deadlines, watched
+from fetchers.core.wire.paging import Ask, read_whole
 
 MAX_BODY = (
     128 * 1024 * 1024

@@ -5,17 +5,13 @@
 Only here are a source's errors caught in general: one part's trouble is written down and does not stop the others.
 """
 
-import hashlib
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import apsw
 from pydantic import ValidationError
 
-from fetchers.core import columns, holds, ledger, rehearsal, sql
-from fetchers.core.compare import Comparer, Delta, part_name
 from fetchers.core.errors import (
     AuthError,
     ConfigError,
@@ -27,24 +23,19 @@ from fetchers.core.errors import (
     StorageError,
 )
 from fetchers.core.events import Events
-from fetchers.core.fetcher import Fetcher, HttpSettings, Partition, Stream
-from fetchers.core.fetching import Fetched, FetcherBroken, Part, Threads, broken, show_place
-from fetchers.core.guard import NAMED_PARTS, Limits, Loss, judge, too_much
-from fetchers.core.http import Session
-from fetchers.core.ledger import Counts
-from fetchers.core.publish import Publisher, begin_immediate
+from fetchers.core.fetcher import Fetcher, HttpSettings, Stream
+from fetchers.core.load import plan, rehearsal
+from fetchers.core.load.compare import Comparer, Delta, part_name
+from fetchers.core.load.fetching import Fetched, FetcherBroken, Part, Threads, broken, show_place
+from fetchers.core.load.guard import NAMED_PARTS, Limits
+from fetchers.core.load.judging import Judging
+from fetchers.core.load.publish import Publisher, begin_immediate
+from fetchers.core.load.staging import Staging
+from fetchers.core.load.tally import Tally
 from fetchers.core.registry import load
 from fetchers.core.spec import Spec
-from fetchers.core.staging import Staging
-from fetchers.core.tally import Tally
-
-Arrived = dict[str | None, set[Any]]  # term -> who is new in one of its parts
-
-
-class NothingPlanned(FetchError):
-    """The plan has no part: a sync that asks for nothing is no success."""
-
-    code = "E_PLAN"
+from fetchers.core.store import columns, ledger, sql
+from fetchers.core.wire.http import Session
 
 
 def open_fetcher(spec: Spec, events: Events) -> Fetcher:
@@ -94,7 +85,6 @@ class Job:
         self._tally = Tally(events)
         self._failures: list[tuple[Part, FetchError]] = []
         self._staging = Staging(Path(spec.staging or "."), spec.source, spec.run)
-        self._added: dict[str, tuple[str | None, set[Any]]] = {}  # part -> its term, and who is new in it
 
     def run(self) -> int:
         """Execute, tell, and return the exit code: 0 done, 1 failed, 3 held.
@@ -143,17 +133,17 @@ class Job:
         """The verdict: "result", "error" or "held", and why."""
         streams = self._fetcher.streams()
         self._publishers = {stream.name: self._publisher(stream) for stream in streams}
-        parts = self._plan(streams)
+        parts = plan.parts(self._fetcher, self._spec)
+        self._tally.planned = len(parts)
         done = self._open_books(parts)
         if not self._spec.dry_run:
             self._staging.begin()
         self._comparers = {stream.name: self._comparer(stream) for stream in streams}
-        self._rows_before = {stream.name: self._rows_of(stream) for stream in streams}
-        self._had_rows = self._db.execute("SELECT 1 FROM _hamgam_partitions LIMIT 1").fetchone() is not None
-        losses: dict[str, list[Loss]] = {}
-        self._fetch_all([part for part in parts if part not in done], losses)
-        self._ask_again(parts, losses)
-        held = self._settle(streams, losses)
+        limits = Limits(**self._spec.guard.model_dump())
+        self._judging = {stream.name: Judging(self._db, stream, self._staging, limits) for stream in streams}
+        self._fetch_all([part for part in parts if part.label not in done])
+        self._ask_again(parts)
+        held = self._settle(streams)
         self._remember_fields()
         if self._failures:
             self._staging.discard()  # whoever asks for the failed parts asks for the held ones too
@@ -166,61 +156,20 @@ class Job:
         self._staging.discard()
         return "result", None
 
-    def _plan(self, streams: list[Stream]) -> list[Part]:
-        """Every part, once, that the run is about."""
-        parts: dict[str, Part] = {}
-        for stream in streams:
-            for partition in self._partitions(stream):
-                name = part_name(partition)
-                label = name if len(streams) == 1 else f"{stream.name}/{name}"
-                if self._wanted(partition):
-                    parts.setdefault(label, Part(stream, partition, label))
-        if not parts:
-            raise NothingPlanned("There is no part to fetch.", source=self._spec.source)
-        self._tally.planned = len(parts)
-        return list(parts.values())
-
-    def _partitions(self, stream: Stream) -> list[Partition]:
-        try:
-            return list(self._fetcher.plan(stream))
-        except FetchError:
-            raise
-        except Exception as error:
-            raise broken(error, self._spec.source) from error
-
-    def _wanted(self, partition: Partition) -> bool:
-        wishes = self._spec.partitions
-        return wishes is None or any(
-            all(partition.get(name) == value for name, value in wish.items()) for wish in wishes
-        )
-
-    def _open_books(self, parts: list[Part]) -> list[Part]:
-        """Open the run in the ledger; the parts that it, or a run that it resumes, has completed already.
-
-        Work of another run counts only if that run had the same plan. A run's own work counts even where its plan
-        has changed between two attempts, as it does when a term begins: the books have one entry per run and part.
-        """
+    def _open_books(self, parts: list[Part]) -> plan.Done:
+        """The parts that are done already, counted and told."""
         spec = self._spec
-        listed = json.dumps(
-            [part.label for part in parts] + [getattr(self._fetcher.settings, "base_url", "")]
+        done = plan.open_books(
+            self._db,
+            spec,
+            parts,
+            address=getattr(self._fetcher.settings, "base_url", ""),
+            waiting=self._tally.waiting_for_destination,
         )
-        plan = hashlib.blake2b(listed.encode(), digest_size=16).hexdigest()
-        found: dict[tuple[str, str], tuple[str, Counts]] = {}
-        if not spec.dry_run:
-            if ledger.plan_of(self._db, spec.run) is None:
-                with begin_immediate(self._db, self._tally.waiting_for_destination):
-                    ledger.check_fence(self._db, spec.epoch)
-                    ledger.enter(self._db, run=spec.run, epoch=spec.epoch, kind="opening", outcome=plan)
-            same = [run for run in spec.resume if ledger.plan_of(self._db, run) == plan]
-            found = ledger.parts_of(self._db, [spec.run, *same])
-        done = []
-        for part in parts:
-            entry = found.get((part.stream.name, part_name(part.partition)))
-            if entry is not None:
-                done.append(part)
-                self._tally.done += 1
-                if entry[0] == spec.run:  # an earlier attempt of this very run: its work is this run's
-                    self._tally.counts.add(entry[1])
+        for run, counts in done.values():
+            self._tally.done += 1
+            if run == spec.run:  # an earlier attempt of this very run: its work is this run's
+                self._tally.counts.add(counts)
         self._events.log(
             f"Attempt {spec.attempt}: {len(parts)} parts to fetch"
             + (f", {len(done)} of them done before" if done else "")
@@ -228,7 +177,7 @@ class Job:
             + (", nothing will be written" if spec.dry_run else "")
             + "."
         )
-        self._events.send("plan", parts=[part.label for part in parts], resumed=[part.label for part in done])
+        self._events.send("plan", parts=[part.label for part in parts], resumed=list(done))
         return done
 
     def _publisher(self, stream: Stream) -> Publisher:
@@ -254,13 +203,13 @@ class Job:
             "SELECT seen_fields FROM _hamgam_streams WHERE stream = ?", (stream.name,)
         ).fetchone()
         if row is not None:
-            comparer.seen_fields.update(json.loads(str(row[0])))
+            comparer.schema.seen_fields.update(json.loads(str(row[0])))
         return comparer
 
     # -- fetch --------------------------------------------------------------------------------------------
 
-    def _fetch_all(self, parts: list[Part], losses: dict[str, list[Loss]]) -> None:
-        """Fetch and work through every part; `losses` is told what the staged ones would lose, by stream."""
+    def _fetch_all(self, parts: list[Part]) -> None:
+        """Fetch and work through every part."""
         waiting = {part.label: part for part in parts}
         session = self._fetcher.session
         threads = Threads(self._fetcher, self._spec.source)
@@ -269,7 +218,7 @@ class Job:
             error = fetched.error
             if error is None:
                 try:
-                    self._work_through(fetched, losses)
+                    self._work_through(fetched)
                 except (Fenced, StorageError, apsw.Error):
                     raise
                 except FetchError as trouble:
@@ -287,31 +236,21 @@ class Job:
             for part in waiting.values():
                 self._note_failure(part, error, 0.0)
 
-    def _ask_again(self, parts: list[Part], losses: dict[str, list[Loss]]) -> None:
+    def _ask_again(self, parts: list[Part]) -> None:
         """Before a person is asked, the gateway is: a part that lost too much is fetched once more, at the end.
 
         The second answer counts, whatever it says.
         """
         if self._fetcher.session.stop.is_set():
             return
-        limits = self._limits()
-        doubtful = set()
-        for stream in {part.stream.name: part.stream for part in parts}.values():
-            of_stream = losses.get(stream.name, [])
-            arrived = self._arrived(stream)
-            too_big = {
-                loss.part for loss in of_stream if too_much(self._with_moves(stream, loss, arrived), limits)
-            }
-            for name in too_big:
-                self._staging.drop(stream, name)
-                doubtful.add((stream.name, name))
-            losses[stream.name] = [loss for loss in of_stream if loss.part not in too_big]
+        doubtful = {(name, part) for name, judging in self._judging.items() for part in judging.doubtful()}
         if doubtful:
             self._events.log(
                 f"{len(doubtful)} parts would lose too much; they are asked for once more.", "warning"
             )
-            again = [part for part in parts if (part.stream.name, part_name(part.partition)) in doubtful]
-            self._fetch_all(again, losses)
+            self._fetch_all(
+                [part for part in parts if (part.stream.name, part_name(part.partition)) in doubtful]
+            )
 
     def _note_failure(self, part: Part, error: FetchError, seconds: float) -> None:
         """One part failed. Raises the error itself where going on would be wrong."""
@@ -329,8 +268,9 @@ class Job:
 
     # -- compare, publish, judge --------------------------------------------------------------------------
 
-    def _work_through(self, fetched: Fetched, losses: dict[str, list[Loss]]) -> None:
+    def _work_through(self, fetched: Fetched) -> None:
         stream = fetched.part.stream
+        judging = self._judging[stream.name]
         delta = self._comparers[stream.name].compare(fetched.part.partition, fetched.records)
         fetched.records.clear()
         self._tally.staged += delta.counts.read
@@ -338,46 +278,33 @@ class Job:
             self._done(fetched.part, delta, fetched.seconds)
         elif delta.gone:
             self._staging.put(delta)
-            losses.setdefault(stream.name, []).append(
-                Loss(delta.part, delta.rows_before, delta.rows_after, len(delta.gone))
-            )
+            judging.lose(delta)
             self._tally.tell_part(fetched.part, "staged", fetched.seconds, counts=delta.counts)
-            self._collect_persons(delta)
+            judging.arrive(delta)
         else:
             self._publishers[stream.name].publish(delta)
-            self._collect_persons(delta)
+            judging.arrive(delta)
             self._done(fetched.part, delta, fetched.seconds)
-
-    def _collect_persons(self, delta: Delta) -> None:
-        """Remember who was added, to tell a move to another part from a loss."""
-        latest = delta.stream.latest
-        if latest is not None and self._had_rows:
-            place = delta.stream.columns.index(latest.key)
-            term = delta.partition.get(delta.stream.partition_columns.get(latest.newest, ""))
-            self._added[_name(delta.stream, delta.part)] = term, {row[place] for row in delta.added}
 
     def _done(self, part: Part, delta: Delta, seconds: float | None) -> None:
         self._tally.counts.add(delta.counts)
         self._tally.done += 1
         self._tally.tell_part(part, "done", seconds, counts=delta.counts)
 
-    def _settle(self, streams: list[Stream], losses: dict[str, list[Loss]]) -> Shrunk | None:
+    def _settle(self, streams: list[Stream]) -> Shrunk | None:
         """Publish the staged parts, or hold those that would lose too much. The reason, if any are held."""
-        limits = self._limits()
         reason: Shrunk | None = None
         several = len(streams) > 1
         for stream in streams:
-            arrived = self._arrived(stream)
-            staged = [self._with_moves(stream, loss, arrived) for loss in losses.get(stream.name, ())]
-            shrunk = judge(staged, self._rows_before[stream.name], limits)
+            judging = self._judging[stream.name]
+            shrunk = judging.verdict()
             held = shrunk.held if shrunk else frozenset()
             reason = shrunk or reason
             for delta in self._staging.take(stream):
                 label = f"{stream.name}/{delta.part}" if several else delta.part
                 part = Part(stream, delta.partition, label)
                 if delta.part in held:
-                    term, _ = self._added.get(_name(stream, delta.part), (None, None))
-                    self._staging.hold(delta, holds.who_leaves(self._db, delta, arrived.get(term, set())))
+                    self._staging.hold(delta, judging.who_leaves(delta))
                     self._tally.held += 1
                     self._tally.tell_part(part, "held", None, counts=delta.counts, error=shrunk)
                 else:
@@ -392,35 +319,6 @@ class Job:
             self._note_failure(part, error, 0.0)
         else:
             self._done(part, delta, None)
-
-    def _limits(self) -> Limits:
-        return Limits(**self._spec.guard.model_dump())
-
-    def _arrived(self, stream: Stream) -> Arrived:
-        """Who is new in some part of each term, where a row's own key names the person: such a one has moved.
-
-        Of the same term only: whoever registers for the next one has not left this one for it.
-        """
-        own = [column for column in stream.primary_key if column not in stream.partition_columns]
-        found: Arrived = {}
-        if stream.latest is not None and own == [stream.latest.key]:
-            for term, persons in self._added.values():
-                found.setdefault(term, set()).update(persons)
-        return found
-
-    def _with_moves(self, stream: Stream, loss: Loss, arrived: Arrived) -> Loss:
-        term, _ = self._added.get(_name(stream, loss.part), (None, None))
-        here = arrived.get(term)
-        if not here:
-            return loss
-        gone = self._staging.gone(stream, loss.part)
-        moved = sum(key in here for key in gone if not isinstance(key, list))
-        return Loss(loss.part, loss.rows_before, loss.rows_after, loss.gone, moved)
-
-    def _rows_of(self, stream: Stream) -> int:
-        return sql.number(
-            self._db, "SELECT coalesce(sum(rows), 0) FROM _hamgam_partitions WHERE stream = ?", (stream.name,)
-        )
 
     # -- close and tell -----------------------------------------------------------------------------------
 
@@ -449,10 +347,10 @@ class Job:
                 self._db.execute(
                     "INSERT INTO _hamgam_streams (stream, seen_fields) VALUES (?, ?)"
                     " ON CONFLICT (stream) DO UPDATE SET seen_fields = excluded.seen_fields",
-                    (name, json.dumps(sorted(comparer.seen_fields))),
+                    (name, json.dumps(sorted(comparer.schema.seen_fields))),
                 )
-            if comparer.unknown_fields:
-                strangers = ", ".join(sorted(comparer.unknown_fields)[:10])
+            if comparer.schema.unknown_fields:
+                strangers = ", ".join(sorted(comparer.schema.unknown_fields)[:10])
                 self._events.log(f"The gateway sends fields that are not stored: {strangers}", "warning")
 
     def _partial(self) -> FetchError:
@@ -479,7 +377,11 @@ class Job:
             if stream.latest is not None:
                 table = sql.name(stream.latest.table)
                 found[stream.latest.table] = sql.number(self._db, f"SELECT count(*) FROM {table}")
-            found[stream.table] = self._rows_of(stream)
+            found[stream.table] = sql.number(
+                self._db,
+                "SELECT coalesce(sum(rows), 0) FROM _hamgam_partitions WHERE stream = ?",
+                (stream.name,),
+            )
         return found
 
     def _end(self, kind: str, error: FetchError | None) -> int:
@@ -491,10 +393,6 @@ class Job:
                 self._events.log(str(sql.storage_error(trouble)), "error")
         self._tally.tell_end(kind, records, error)
         return {"result": 0, "error": 1, "held": 3}[kind]
-
-
-def _name(stream: Stream, part: str) -> str:
-    return f"{stream.name}/{part}"
 
 
 def _mistake(error: Exception) -> FetchError:

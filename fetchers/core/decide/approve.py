@@ -8,17 +8,18 @@ from pathlib import Path
 
 import apsw
 
-from fetchers.core import columns, holds, ledger, sql
+from fetchers.core.decide import holds
 from fetchers.core.errors import FetchError, Moved
 from fetchers.core.events import Events
 from fetchers.core.fetcher import Fetcher, Stream
-from fetchers.core.fetching import FetcherBroken, Part
-from fetchers.core.http import Session
-from fetchers.core.publish import Publisher, begin_immediate
+from fetchers.core.load.fetching import FetcherBroken, Part
+from fetchers.core.load.publish import Publisher, begin_immediate
+from fetchers.core.load.staging import HeldPart, Staging
+from fetchers.core.load.tally import Tally
 from fetchers.core.registry import load
 from fetchers.core.spec import Spec
-from fetchers.core.staging import HeldPart, Staging
-from fetchers.core.tally import Tally
+from fetchers.core.store import columns, ledger, lookup, sql
+from fetchers.core.wire.http import Session
 
 
 class Approval:
@@ -103,7 +104,7 @@ class Approval:
             ledger.check_fence(db, self._spec.epoch)
             for publisher in publishers.values():
                 publisher.roll_over()
-            records = holds.records(db, streams)
+            records = lookup.how_many(db, streams)
             ledger.enter(
                 db,
                 run=self._spec.run,

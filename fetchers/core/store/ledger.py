@@ -13,8 +13,8 @@ from typing import Any
 
 import apsw
 
-from fetchers.core import sql
 from fetchers.core.errors import Fenced
+from fetchers.core.store import sql
 
 COUNTS = ("read", "added", "changed", "unchanged", "gone", "rejected", "duplicates")
 

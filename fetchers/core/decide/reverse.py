@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from fetchers.core import sql
-from fetchers.core.compare import Row, part_name
-from fetchers.core.diary import ADDED, CHANGED, GONE, LEFT, LOADED, Diary
 from fetchers.core.errors import CannotUndo
 from fetchers.core.fetcher import Stream
-from fetchers.core.index import Key
+from fetchers.core.load.compare import part_name
+from fetchers.core.store import sql
+from fetchers.core.store.diary import ADDED, CHANGED, GONE, LEFT, LOADED, Diary
+from fetchers.core.store.index import Key
+from fetchers.core.store.sql import Row
 
 # Why a row is left.
 TOUCHED, MISSING, THERE = "changed", "missing", "there"

@@ -12,7 +12,7 @@ import msgspec
 
 from fetchers.core.errors import FetchError
 from fetchers.core.fetcher import Fetcher, Partition, Stream
-from fetchers.core.http import Stopped
+from fetchers.core.wire.http import Stopped
 
 WAITING_BODIES = 4
 

@@ -7,10 +7,10 @@ names, then the smaller campus code. Gone with the last of a person's rows.
 from collections.abc import Iterable
 from operator import itemgetter
 
-from fetchers.core import sql
-from fetchers.core.compare import Row
 from fetchers.core.fetcher import Stream
-from fetchers.core.search import SearchRows
+from fetchers.core.store import sql
+from fetchers.core.store.search import SearchRows
+from fetchers.core.store.sql import Row
 
 Person = str | int
 

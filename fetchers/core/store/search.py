@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from fetchers.core import sql
 from fetchers.core.clean import fold
-from fetchers.core.compare import Row
 from fetchers.core.fetcher import Stream
+from fetchers.core.store import sql
+from fetchers.core.store.sql import Row
 
 
 class SearchRows:

@@ -16,20 +16,16 @@ from typing import Any
 import msgspec
 import orjson
 
-from fetchers.core import index as ix
-from fetchers.core import sql
 from fetchers.core.clean import Flag, Reject, RowCleaner, compile_row, rules_version
 from fetchers.core.clean.rows import shown
-from fetchers.core.errors import NotJson, SchemaError
+from fetchers.core.errors import NotJson
 from fetchers.core.fetcher import Partition, Stream
-from fetchers.core.index import DUPLICATE, KEPT, REJECTED, Key
-from fetchers.core.ledger import Counts
-
-Row = tuple[Any, ...]
-
-# A field that no record of a part has is only noticed where there are enough records to tell.
-ENOUGH_RECORDS = 20
-WITHOUT_KEY = 0.05
+from fetchers.core.load.schema import SchemaWatch
+from fetchers.core.store import index as ix
+from fetchers.core.store import sql
+from fetchers.core.store.index import DUPLICATE, KEPT, REJECTED, Key
+from fetchers.core.store.ledger import Counts
+from fetchers.core.store.sql import Row
 
 
 @dataclass(frozen=True)
@@ -84,15 +80,13 @@ class Comparer:
         self._db = db
         self.stream = stream
         self._full = full
-        self._may_be_missing = frozenset(may_be_missing)
         self.version = rules_version(stream.fields)
         self._clean: RowCleaner = compile_row(stream.fields, stream.required)
-        self._wanted = {name.casefold(): name for name in stream.fields}
-        self._lost_by_layout: dict[tuple[str, ...], frozenset[str]] = {}
         self._asked = tuple(stream.partition_columns.items())
         self._own_key = tuple(
             column for column in stream.primary_key if column not in stream.partition_columns
         )
+        self.schema = SchemaWatch(stream, self._clean, self._own_key, may_be_missing)
         columns = stream.columns
         self._lead = tuple(column for column in stream.partition_columns if column not in stream.fields)
         # Columns that upstream sends too, but that hold what was asked for: (place, column).
@@ -105,8 +99,6 @@ class Comparer:
         self._select_part = f"SELECT {named} FROM {table} WHERE {where}"
         key_match = " AND ".join(f"{sql.name(column)} = ?" for column in self._own_key)
         self._select_row = f"{self._select_part} AND {key_match}"
-        self.seen_fields: set[str] = set()
-        self.unknown_fields: set[str] = set()
 
     def key_of(self, row: Row) -> Key:
         """A row's primary key within its part."""
@@ -159,8 +151,7 @@ class Comparer:
         keys: list[Key | None] = [None] * len(records)
         parsed: dict[int, Row] = {}
         self._begin(delta.partition)
-        missing_before = Counter(self._clean.missing)
-        self._renamed: Counter[str] = Counter()
+        self.schema.begin()
         tried = without_key = 0
         for place, mark in enumerate(hashes):
             known = entries.get(mark)
@@ -175,7 +166,7 @@ class Comparer:
             else:
                 parsed[place] = row
                 keys[place] = self.key_of(row)
-        self._check_schema(tried, without_key, self._clean.missing - missing_before)
+        self.schema.check(tried, without_key)
         self._settle_doubles(delta, records, hashes, outcomes, keys, parsed)
         self._compare_rows(delta, outcomes, keys, parsed, entries, old)
         delta.counts.rejected = outcomes.count(REJECTED)
@@ -198,8 +189,7 @@ class Comparer:
         """One record as a row; None (and a note) if it cannot be kept."""
         text = bytes(raw)
         record = _object(text)
-        if type(record) is dict and (lost := self._lost(tuple(record))):
-            self._renamed.update(lost)
+        self.schema.note(record)
         try:
             values, flags = self._clean(record)
         except Reject as reject:
@@ -221,42 +211,6 @@ class Comparer:
                 Note(mark, key, flag.column, flag.reason, kept=True, raw=flag.raw) for flag in flags
             )
         return row
-
-    def _check_schema(self, tried: int, without_key: int, missing: Counter[str]) -> None:
-        """Refuse a part whose records have lost a field (DOMAIN.md part 3, row 15; FAULTS.md F36)."""
-        if not tried:
-            return
-        if without_key > max(WITHOUT_KEY * tried, 1 if tried < ENOUGH_RECORDS else 0):
-            raise SchemaError(
-                f"{without_key} of {tried} records have no {', '.join(self._own_key)}.",
-                fields=list(self._own_key),
-                records=without_key,
-            )
-        absent = {name for name, times in missing.items() if times == tried} - self._may_be_missing
-        lost = {name for name, times in self._renamed.items() if times > WITHOUT_KEY * tried}
-        if tried >= ENOUGH_RECORDS:
-            lost |= absent & self.seen_fields
-        if lost:
-            strangers = sorted(self._clean.unknown)[:10]
-            raise SchemaError(
-                f"The gateway no longer sends {', '.join(sorted(lost))}.",
-                fields=sorted(lost),
-                unknown=strangers,
-            )
-        self.seen_fields |= set(self.stream.fields) - absent
-        self.unknown_fields |= self._clean.unknown
-
-    def _lost(self, layout: tuple[str, ...]) -> frozenset[str]:
-        """Fields that records of these keys lack while a stranger stands in them: most likely one was renamed."""
-        known = self._lost_by_layout.get(layout)
-        if known is None:
-            there = {key.casefold() for key in layout}
-            strangers = there - self._wanted.keys()
-            lost = {name for key, name in self._wanted.items() if key not in there} if strangers else set()
-            if len(self._lost_by_layout) > 64:
-                self._lost_by_layout.clear()
-            known = self._lost_by_layout[layout] = frozenset(lost - self._may_be_missing)
-        return known
 
     def _settle_doubles(
         self,

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 
-from fetchers.core import sql
-from fetchers.core.compare import Delta, Note
 from fetchers.core.errors import Moved
 from fetchers.core.fetcher import Stream
-from fetchers.core.index import Index, Key
-from fetchers.core.ledger import Counts
+from fetchers.core.load.compare import Delta, Note
+from fetchers.core.store import sql
+from fetchers.core.store.index import Index, Key
+from fetchers.core.store.ledger import Counts
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS staged (

@@ -5,8 +5,8 @@ Made on first use. A column that a fetcher declares later is added; a column is 
 
 import apsw
 
-from fetchers.core import ledger, sql
 from fetchers.core.fetcher import LatestTable, Stream
+from fetchers.core.store import ledger, sql
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS _hamgam_partitions (
@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS _hamgam_partitions (
     part TEXT NOT NULL,
     digest BLOB NOT NULL,       -- of the mapping's version and every raw record
     rows INTEGER NOT NULL,      -- of this part in the stream's table
-    raw_index BLOB NOT NULL,    -- each raw record's hash, outcome and key (core/index.py)
+    raw_index BLOB NOT NULL,    -- each raw record's hash, outcome and key (core/store/index.py)
     run TEXT NOT NULL,          -- that published it last
     at TEXT NOT NULL,
     PRIMARY KEY (stream, part)

@@ -11,14 +11,15 @@ from typing import Any
 import apsw
 import msgspec
 
-from fetchers.core import ledger, sql
-from fetchers.core.compare import Delta, Row
-from fetchers.core.diary import Diary
 from fetchers.core.errors import Overtaken
 from fetchers.core.fetcher import Stream
-from fetchers.core.index import encode
-from fetchers.core.latest import LatestRows
-from fetchers.core.search import SearchRows
+from fetchers.core.load.compare import Delta
+from fetchers.core.store import ledger, sql
+from fetchers.core.store.diary import Diary
+from fetchers.core.store.index import encode
+from fetchers.core.store.latest import LatestRows
+from fetchers.core.store.search import SearchRows
+from fetchers.core.store.sql import Row
 
 _json = msgspec.json.Encoder()
 

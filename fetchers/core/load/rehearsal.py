@@ -6,8 +6,8 @@ PostgreSQL. Where it has a table, that table's name means it; columns that it do
 
 import apsw
 
-from fetchers.core import columns, sql
 from fetchers.core.fetcher import Stream
+from fetchers.core.store import columns, sql
 
 
 def open_destination(url: str, streams: list[Stream]) -> sql.Destination:

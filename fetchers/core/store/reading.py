@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from fetchers.core import sql
 from fetchers.core.errors import StorageError
+from fetchers.core.store import sql
 
 BUSY_SECONDS = 5.0
 

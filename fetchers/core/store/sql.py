@@ -18,6 +18,8 @@ from fetchers.core.errors import ConfigError, StorageError
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 BUSY_TIMEOUT_MS = 30_000
 
+Row = tuple[Any, ...]  # of a table, in the order of its stream's columns
+
 
 def name(identifier: str) -> str:
     """The identifier, quoted. Raises ConfigError for anything but letters, digits and underscores."""
@@ -56,7 +58,7 @@ class Answer(Protocol):
 
 
 class Destination(Protocol):
-    """An open destination. An apsw connection is one as it is; PostgreSQL's is in core/postgres.py.
+    """An open destination. An apsw connection is one as it is; PostgreSQL's is in core/store/postgres.py.
 
     Statements are written in the SQL that both understand, with `?` for values. Outside `with` or BEGIN, each
     commits by itself.
@@ -88,7 +90,9 @@ def is_postgresql(url: str) -> bool:
 def connect(url: str) -> Destination:
     """Open a destination; one that is a file is made if it is missing. Raises StorageError, or ConfigError."""
     if is_postgresql(url):
-        from fetchers.core.postgres import PostgresDestination  # its driver is loaded where it is needed
+        from fetchers.core.store.postgres import (
+            PostgresDestination,  # its driver is loaded where it is needed
+        )
 
         return PostgresDestination(url)
     return open_file(url)
@@ -163,7 +167,7 @@ def open_file(url: str) -> apsw.Connection:
 def connect_to_read(url: str) -> Destination | None:
     """The destination, changed by nothing; None if it is not there. Raises StorageError."""
     if is_postgresql(url):
-        from fetchers.core.postgres import PostgresDestination
+        from fetchers.core.store.postgres import PostgresDestination
 
         return PostgresDestination(url, only_read=True)
     path = path_of(url)

@@ -1,0 +1,1 @@
+"""The way of a load: plan, fetch, compare, stage, judge, publish."""

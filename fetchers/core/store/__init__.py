@@ -1,0 +1,1 @@
+"""The destination: how it is opened, its tables and books, and what is kept in step beside the rows."""
