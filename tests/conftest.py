@@ -65,6 +65,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in (*terminalreporter.stats.get("passed", ()), *terminalreporter.stats.get("failed", ())):
+        for name, words in getattr(report, "user_properties", ()):
+            if name == "summary":  # what a sweep says of itself: its seed, its figures
+                terminalreporter.write_line(words)
     for line in _strangers:
         terminalreporter.write_line(f"CONNECTION BEYOND LOOPBACK: {line}", red=True)
 

@@ -5,12 +5,14 @@ import sqlite3
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.acceptance.house import ask, truth
@@ -53,9 +55,10 @@ class Outcome:
 
 @dataclass
 class Plane:
-    """A destination of its own, and the children that fill it."""
+    """A destination of its own, and the children that fill it. database: of a server; "": a file in the folder."""
 
     folder: Path
+    database: str = ""
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -83,17 +86,19 @@ class Plane:
             "epoch": 1,
             "source": source,
             "settings": settings,
-            "database": f"sqlite:///{self.path}",
+            "database": self.database or f"sqlite:///{self.path}",
             "staging": str(self.folder / "staging"),
             "now": datetime.now(UTC).isoformat(),
             **spec,
         }
 
-    def start(self, order: dict[str, Any], cwd: Path = ROOT) -> subprocess.Popen[bytes]:
+    def start(
+        self, order: dict[str, Any], cwd: Path = ROOT, module: Sequence[str] = ("fetchers",)
+    ) -> subprocess.Popen[bytes]:
         """A child that has its order; its stdin stays open, as under the engine."""
         with (self.folder / "stderr").open("ab") as stderr:
             child = subprocess.Popen(
-                [sys.executable, "-m", "fetchers"],
+                [sys.executable, "-m", *module],
                 cwd=cwd,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -121,15 +126,20 @@ class Plane:
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
-        try:
-            return db.execute(statement, values).fetchall()
-        finally:
-            db.close()
+        return look(self.database or self.path, statement, *values)[1]
+
+    def write(self, statement: str, *values: Any) -> None:
+        """An edit by hand."""
+        if self.database:
+            with psycopg.connect(plain(self.database)) as server:
+                server.execute(marked(statement), values)
+            return
+        with closing(sqlite3.connect(self.path)) as db, db:
+            db.execute(statement, values)
 
     def table(self, table: str) -> dict[tuple[Any, ...], dict[str, Any]]:
-        columns = [row[1] for row in self.rows(f"PRAGMA table_info({table})")]
-        found = (dict(zip(columns, row, strict=True)) for row in self.rows(f"SELECT * FROM {table}"))
+        columns, rows = look(self.database or self.path, f'SELECT * FROM "{table}"')
+        found = (dict(zip(columns, row, strict=True)) for row in rows)
         return {tuple(row[key] for key in KEYS[table]): row for row in found}
 
     def parts(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -140,6 +150,27 @@ class Plane:
         for row in self.rows("SELECT codePardis, term, * FROM student_terms ORDER BY studentnum"):
             found.setdefault(f"campus={row[0]},term={row[1]}", []).append(row[2:])
         return found
+
+
+def look(place: Path | str, statement: str, *values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Ask a file, or a server at an address; columns and rows. Blobs are bytes from both."""
+    if isinstance(place, Path):
+        with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=30)) as db:
+            cursor = db.execute(statement, values)
+            return [column[0] for column in cursor.description], cursor.fetchall()
+    with psycopg.connect(plain(place)) as server:
+        found = server.execute(marked(statement), values)
+        return [column.name for column in found.description or ()], found.fetchall()
+
+
+def plain(address: str) -> str:
+    """A server's address without the name of SQLAlchemy's driver."""
+    return address.replace("+psycopg", "")
+
+
+def marked(statement: str) -> str:
+    """A statement with the driver's marks for values."""
+    return statement.replace("%", "%%").replace("?", "%s")
 
 
 def wanted(gateway: Gateway, table: str) -> dict[tuple[Any, ...], dict[str, Any]]:
