@@ -25,11 +25,21 @@ from fetchers.core.errors import (
     SchemaError,
     Transient,
 )
-from fetchers.core.fetcher import Fetcher, HttpSettings, Label, LatestTable, Partition, Setting, stream
+from fetchers.core.fetcher import (
+    Clash,
+    Fetcher,
+    HttpSettings,
+    Label,
+    LatestTable,
+    Partition,
+    Setting,
+    stream,
+)
 from fetchers.core.wire.envelope import Page
 
 __all__ = [
     "AuthError",
+    "Clash",
     "Code",
     "ConfigError",
     "Email",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from fetchers import Code, Email, Integer, Label, NationalCode, Page, Phone, Text, stream
+from fetchers import Clash, Code, Email, Integer, Label, NationalCode, Page, Phone, Text, stream
 from fetchers.golestan import GolestanFetcher
 
 
@@ -39,6 +39,7 @@ class Faculty(GolestanFetcher):
             "estekhdamtype": Code(Label("کد نوع استخدام", "Employment code")),
             "estekhdamtype_title": Text(Label("نوع استخدام", "Employment")),
         },
+        clashes=(Clash("two_ids", same="nationalcode", differ=("id",)),),
         search=("name", "family", "professorCode", "field", "markaz"),
         summary=("id", "name", "family", "field", "markaz", "employtype_title", "employ_state"),
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from fetchers import (
+    Clash,
     Code,
     ConfigError,
     Email,
@@ -94,6 +95,8 @@ class Students(GolestanFetcher):
             prefer_equal=("codePardis", "code_Markaz"),
             label=Label("دانشجویان", "Students"),
         ),
+        echoes={"code_Markaz": "campus"},
+        clashes=(Clash("two_names", same="studentnum", differ=("firstname", "familyname")),),
         search=("firstname", "familyname", "studentnum", "course_name", "sub_uniname"),
         summary=(
             "studentnum",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -118,6 +119,19 @@ class LatestTable:
 
 
 @dataclass(frozen=True)
+class Clash:
+    """A contradiction that only shows over several rows of a table (DOMAIN.md part 3, row 29).
+
+    Rows that have one value of `same` must have one value of each of `differ`, however it is spelled. `reason` is a
+    word of `clean.flags.FLAGS`.
+    """
+
+    reason: str
+    same: str
+    differ: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Stream:
     """A named kind of record, and where it lands."""
 
@@ -133,6 +147,10 @@ class Stream:
     latest: LatestTable | None = None
     search: tuple[str, ...] = ()  # columns that the panel's search looks into
     summary: tuple[str, ...] = ()  # columns that lists show first
+    echoes: Mapping[str, str] = dataclass_field(
+        default_factory=dict
+    )  # field that names a part's own -> its name there
+    clashes: tuple[Clash, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -153,8 +171,13 @@ def stream(
     latest: LatestTable | None = None,
     search: tuple[str, ...] = (),
     summary: tuple[str, ...] = (),
+    echoes: Mapping[str, str] | None = None,
+    clashes: tuple[Clash, ...] = (),
 ) -> Callable[[Callable[..., Iterator[Page]]], Callable[..., Iterator[Page]]]:
     """Mark a method of a Fetcher as a stream: it yields the pages of one partition.
+
+    echoes: {"code_Markaz": "campus"}: a field that should say what was asked for; kept as it is, with a note where it
+    does not. clashes: contradictions between rows that get a note.
 
     Raises ValueError where a personal field is to be searched: the search would tell everybody what is masked.
     """
@@ -177,6 +200,8 @@ def stream(
             latest=latest,
             search=search,
             summary=summary,
+            echoes=dict(echoes or {}),
+            clashes=clashes,
         )
         return method
 
@@ -226,4 +251,14 @@ class Fetcher:
         raise NotImplementedError(f"{type(self).__name__} cannot be tested")
 
 
-__all__ = ["Fetcher", "HttpSettings", "Label", "LatestTable", "Partition", "Setting", "Stream", "stream"]
+__all__ = [
+    "Clash",
+    "Fetcher",
+    "HttpSettings",
+    "Label",
+    "LatestTable",
+    "Partition",
+    "Setting",
+    "Stream",
+    "stream",
+]

@@ -18,8 +18,8 @@ from fetchers.core.clean.text import REPLACEMENT, ascii_digits, clean, tidy
 if TYPE_CHECKING:
     from fetchers.core.fetcher import Label
 
-# Raise this when any rule below, or in text, codes, jalali or places, stores something else than before.
-CLEAN_RULES = 1
+# Raise this when any rule below, or in text, codes, jalali or places, stores or flags something else than before.
+CLEAN_RULES = 2
 
 REMEMBERED_VALUES = 8_192  # per field; then the memory starts afresh
 REMEMBERED_LENGTH = 200
@@ -43,6 +43,7 @@ class Cleaned(NamedTuple):
 
 
 NULL = Cleaned(None)
+NO_CODE = Cleaned(None, "no_code")
 
 
 @dataclass(frozen=True)
@@ -167,10 +168,14 @@ class Email(Field):
 
 @dataclass(frozen=True)
 class NationalCode(Field):
-    """An Iranian national code of ten digits; wrong ones are flagged and kept."""
+    """An Iranian national code of ten digits; wrong ones are flagged and kept, and so is one that is missing."""
+
+    def clean(self, value: object) -> Cleaned:
+        return NO_CODE if value is None else super().clean(value)
 
     def clean_text(self, text: str) -> Cleaned:
-        return Cleaned(*codes.national_code(text))
+        found, flag = codes.national_code(text)
+        return NO_CODE if found is None and flag is None else Cleaned(found, flag)
 
 
 @dataclass(frozen=True)

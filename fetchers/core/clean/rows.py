@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import getitem, itemgetter
 from typing import Any, NamedTuple
 
-from fetchers.core.clean.fields import REMEMBERED_LENGTH, REMEMBERED_VALUES, Field, Reject
+from fetchers.core.clean.fields import NULL, REMEMBERED_LENGTH, REMEMBERED_VALUES, Field, Reject
 
 REMEMBERED_LAYOUTS = 64
 UNKNOWN_KEYS = 200
@@ -43,10 +43,11 @@ class _Memory(dict):
     __slots__ = ("column", "field", "flags")
 
     def __init__(self, column: str, field: Field, flags: list[Flag]) -> None:
-        super().__init__({None: None})
+        super().__init__()
         self.column = column
         self.field = field
         self.flags = flags
+        self._begin()
 
     def __missing__(self, raw: object) -> Value:
         if type(raw) is not str:
@@ -57,9 +58,14 @@ class _Memory(dict):
         elif len(raw) <= REMEMBERED_LENGTH:
             if len(self) > REMEMBERED_VALUES:
                 self.clear()
-                self[None] = None
+                self._begin()
             self[raw] = value
         return value
+
+    def _begin(self) -> None:
+        """Nothing gives nothing, unless this field wants to be told of it."""
+        if self.field.clean(None) == NULL:
+            self[None] = None
 
     def clean(self, raw: object) -> Value:
         try:
@@ -168,7 +174,9 @@ def compile_row(fields: Mapping[str, Field], required: Sequence[str] = ()) -> Ro
 
 
 def shown(raw: object) -> str:
-    """A raw value as text that any database takes: short, and without half characters."""
+    """A raw value as text that any database takes: short, and without half characters; nothing is empty."""
+    if raw is None:
+        return ""
     text = raw if isinstance(raw, str) else repr(raw)
     return text[:RAW_LENGTH].encode("utf-8", "replace").decode().replace("\x00", "")
 

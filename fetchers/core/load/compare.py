@@ -21,23 +21,12 @@ from fetchers.core.clean.rows import shown
 from fetchers.core.errors import NotJson
 from fetchers.core.fetcher import Partition, Stream
 from fetchers.core.load.schema import SchemaWatch
+from fetchers.core.store import clashes, sql
 from fetchers.core.store import index as ix
-from fetchers.core.store import sql
 from fetchers.core.store.index import DUPLICATE, KEPT, REJECTED, Key
 from fetchers.core.store.ledger import Counts
+from fetchers.core.store.notes import Note
 from fetchers.core.store.sql import Row
-
-
-@dataclass(frozen=True)
-class Note:
-    """An entry for `_hamgam_rejected`: a record left out (kept False), or something odd in one that is kept."""
-
-    hash: bytes
-    key: Key | None
-    field: str | None
-    reason: str
-    kept: bool
-    raw: str | None
 
 
 @dataclass
@@ -93,6 +82,7 @@ class Comparer:
         self._overridden = [
             (columns.index(column), column) for column in stream.partition_columns if column in stream.fields
         ]
+        self._echoes = [(columns.index(column), column, name) for column, name in stream.echoes.items()]
         self._key_places = [columns.index(column) for column in self._own_key]
         where = " AND ".join(f"{sql.name(column)} = ?" for column in stream.partition_columns) or "TRUE"
         table, named = sql.name(stream.table), sql.names(columns)
@@ -184,6 +174,7 @@ class Comparer:
         self._asked_inside = [
             (place, column, partition[asked_by[column]]) for place, column in self._overridden
         ]
+        self._asked_beside = [(place, column, partition[name]) for place, column, name in self._echoes]
 
     def _parse(self, delta: Delta, raw: msgspec.Raw, mark: bytes) -> Row | None:
         """One record as a row; None (and a note) if it cannot be kept."""
@@ -205,6 +196,9 @@ class Comparer:
                 if row[place] is not None:
                     flags = (*flags, Flag(column, "differs_from_asked", str(row[place])))
                 row = (*row[:place], asked, *row[place + 1 :])
+        for place, column, asked in self._asked_beside:
+            if row[place] != asked and row[place] is not None:
+                flags = (*flags, Flag(column, "other_campus", str(row[place])))
         if flags:
             key = self.key_of(row)
             delta.notes.extend(
@@ -245,9 +239,12 @@ class Comparer:
             for place in ranked[1:]:
                 outcomes[place] = DUPLICATE
                 if parsed[place] != parsed[ranked[0]]:
-                    delta.notes.append(
-                        Note(hashes[place], keys[place], None, "unequal_duplicate", kept=True, raw=None)
+                    field, reason, raw = clashes.between(self.stream, parsed[place], parsed[ranked[0]]) or (
+                        None,
+                        "unequal_duplicate",
+                        None,
                     )
+                    delta.notes.append(Note(hashes[place], keys[place], field, reason, kept=True, raw=raw))
 
     def _compare_rows(
         self,

@@ -9,19 +9,18 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import apsw
-import msgspec
 
 from fetchers.core.errors import Overtaken
 from fetchers.core.fetcher import Stream
 from fetchers.core.load.compare import Delta
 from fetchers.core.store import ledger, sql
+from fetchers.core.store.clashes import Clashes
 from fetchers.core.store.diary import Diary
 from fetchers.core.store.index import encode
 from fetchers.core.store.latest import LatestRows
+from fetchers.core.store.notes import Notes
 from fetchers.core.store.search import SearchRows
 from fetchers.core.store.sql import Row
-
-_json = msgspec.json.Encoder()
 
 
 class Publisher:
@@ -56,6 +55,8 @@ class Publisher:
         self._asked = [name for column, name in stream.partition_columns.items() if column in key]
         own = [column for column in key if column not in stream.partition_columns]
         self.diary = Diary(db, stream, run)
+        self._notes = Notes(db, stream.name, run)
+        self._clashes = Clashes(db, stream, run)
         self._search = SearchRows(db, stream.table, stream, own[0] if len(own) == 1 else None)
         self._latest = LatestRows(db, stream, ceiling) if stream.latest is not None else None
 
@@ -100,9 +101,13 @@ class Publisher:
             self._write(delta)
 
     def roll_over(self) -> None:
-        """Once at a run's end, in its closing transaction: let rows of terms that have begun come to the fore."""
+        """Once at a run's end, in its closing transaction, what only shows over all parts.
+
+        Rows of terms that have begun come to the fore; rows that contradict one another get their notes.
+        """
         if self._latest is not None:
             self._latest.roll_over()
+        self._clashes.check()
 
     def _write(self, delta: Delta) -> None:
         asked = tuple(delta.partition[name] for name in self._asked)
@@ -116,7 +121,13 @@ class Publisher:
             self.diary.loaded(delta.part, len(delta.added))
         else:
             self.diary.changes(delta.part, delta.added, delta.changed, gone)
-        self._notes(delta)
+        self._notes.renew(
+            delta.part,
+            delta.notes,
+            forget=delta.old_hashes,
+            everything=delta.all_parsed,
+            is_new=delta.base is None,
+        )
         assert delta.index is not None  # only a part of which not a byte differs has none
         self._db.execute(
             "INSERT INTO _hamgam_partitions (stream, part, digest, rows, raw_index, run, at)"
@@ -143,34 +154,6 @@ class Publisher:
                 gone.append(row)
                 self._db.execute(self._delete_row, full)
         return gone
-
-    def _notes(self, delta: Delta) -> None:
-        stream, part = self._stream.name, delta.part
-        if delta.all_parsed:
-            self._db.execute("DELETE FROM _hamgam_rejected WHERE stream = ? AND part = ?", (stream, part))
-        else:
-            stale = {*delta.old_hashes, *(note.hash for note in delta.notes)}
-            self._db.executemany(
-                "DELETE FROM _hamgam_rejected WHERE stream = ? AND part = ? AND hash = ?",
-                ((stream, part, mark) for mark in stale),
-            )
-        now = ledger.timestamp()
-        self._db.executemany(
-            "INSERT INTO _hamgam_rejected (run, stream, part, hash, key, field, reason, kept, raw, at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (
-                    self._run, stream, part, note.hash,
-                    None if note.key is None else _as_text(note.key), note.field, note.reason, int(note.kept),
-                    note.raw, now,
-                )
-                for note in delta.notes
-            ),
-        )  # fmt: skip
-
-
-def _as_text(key: Any) -> str:
-    return _json.encode(key).decode() if isinstance(key, list) else str(key)
 
 
 @contextmanager

@@ -15,10 +15,11 @@ import msgspec
 
 from fetchers.core.errors import Moved
 from fetchers.core.fetcher import Stream
-from fetchers.core.load.compare import Delta, Note
+from fetchers.core.load.compare import Delta
 from fetchers.core.store import sql
 from fetchers.core.store.index import Index, Key
 from fetchers.core.store.ledger import Counts
+from fetchers.core.store.notes import Note
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS staged (

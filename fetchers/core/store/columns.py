@@ -46,6 +46,9 @@ CREATE TABLE IF NOT EXISTS _hamgam_rejected (
     at TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS _hamgam_rejected_part ON _hamgam_rejected (stream, part, hash);
+-- What the pages about data quality ask: counts by kind and part, lists by kind and key. No line itself need be read.
+CREATE INDEX IF NOT EXISTS _hamgam_rejected_kind ON _hamgam_rejected (stream, reason, field, kept, part, key);
+CREATE INDEX IF NOT EXISTS _hamgam_rejected_key ON _hamgam_rejected (stream, key);
 CREATE TABLE IF NOT EXISTS _hamgam_search (
     table_name TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -55,7 +58,8 @@ CREATE TABLE IF NOT EXISTS _hamgam_search (
 CREATE TABLE IF NOT EXISTS _hamgam_streams (
     stream TEXT PRIMARY KEY,
     seen_fields TEXT NOT NULL,  -- JSON list: the fields that this upstream has been seen to send
-    current_mark TEXT           -- what `latest` last took for the newest value that has begun
+    current_mark TEXT,          -- what `latest` last took for the newest value that has begun
+    checked_to TEXT             -- the diary's line up to which `clashes` has looked: number and moment
 );
 """
 
@@ -76,6 +80,7 @@ def prepare(db: sql.Destination, streams: list[Stream]) -> None:
             ledger.prepare(db)
             db.execute(SCHEMA)
             _diary(db)
+            _streams(db)
             for stream in streams:
                 _table(db, stream, stream.table, stream.primary_key)
                 if stream.latest is not None:
@@ -94,6 +99,11 @@ def _diary(db: sql.Destination) -> None:
     for column, kind in _missing_from_diary(db).items():
         db.execute(f"ALTER TABLE _hamgam_changes ADD COLUMN {sql.name(column)} {kind}")
     db.execute(DIARY_INDEXES)
+
+
+def _streams(db: sql.Destination) -> None:
+    if "checked_to" not in sql.columns_of(db, "_hamgam_streams"):
+        db.execute("ALTER TABLE _hamgam_streams ADD COLUMN checked_to TEXT")
 
 
 def _missing_from_diary(db: sql.Destination) -> dict[str, str]:
