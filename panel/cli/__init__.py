@@ -2,7 +2,7 @@
 
 import click
 
-from panel.cli import campuses, decisions, processes, runs, settings, status, sync, undo, upkeep, users
+from panel.cli import campuses, decisions, move, processes, runs, settings, status, sync, undo, upkeep, users
 from panel.cli.house import Commands, House
 
 
@@ -40,6 +40,7 @@ for command in (
     users.user,
     users.token,
     upkeep.migrate,
+    move.move,
     upkeep.doctor,
 ):
     main.add_command(command)

@@ -47,7 +47,7 @@ def upgrade(config: Config, *, now: datetime | None = None) -> bool:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _MIGRATING})
             if _revision(connection) == head():
                 return False
-            _migrate(connection)
+            migrate(connection)
             _check_references(connection)
     finally:
         engine.dispose()
@@ -89,7 +89,8 @@ def _engine(url: str) -> Engine:
     return engine
 
 
-def _migrate(connection: Connection) -> None:
+def migrate(connection: Connection) -> None:
+    """Bring the database to the newest schema, in the caller's transaction."""
     from alembic import command
     from alembic.config import Config as AlembicConfig
 

@@ -77,7 +77,7 @@ def up(demo: bool | None) -> int:
     if demo is None:
         demo = demonstration.is_due()
     config = load(demo=demo)
-    with _alone(config):
+    with alone(config):
         _port_is_free(config)
         seeded = prepare(config, administrator=True)
         with Household(config) as household:
@@ -85,8 +85,8 @@ def up(demo: bool | None) -> int:
 
 
 @contextmanager
-def _alone(config: Config) -> Iterator[None]:
-    """Hold the instance's lock; the kernel gives it back when we end, however we end."""
+def alone(config: Config) -> Iterator[None]:
+    """Hold the instance's lock; the kernel gives it back when we end, however we end. Raises CannotStart."""
     path = config.instance / "up.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -68,3 +68,30 @@ def test_the_panel_shows_what_is_on_postgresql(build_house, postgres_destination
     for path in ("/", "/runs/", "/changes/", "/data/faculty?search=" + "ABC"):
         assert maryam.open(path).status == 200
     until(house.healthy, "an engine that leads on PostgreSQL", 20)
+
+
+@pytest.mark.slow
+def test_a_house_that_moves_goes_on_where_it_was(build_house, postgres_destination, connection):
+    """After `move` the next sync finds everything unchanged, and the last run can still be undone."""
+    house = build_house("--profile", "realistic", "--size", "tiny", "--seed", "11")
+    assert house.sync("students")[0] == 0
+    before = wanted(house, "Students", "studentnum")
+    ask(f"{house.gateway.url}/__sim__/delta", {"added": 6, "changed": 5, "gone": 3, "stream": "students"})
+    code, last = house.sync("students")
+    assert (code, last["counts"]["gone"]) == (0, 3)
+
+    address = postgres_destination.replace("+psycopg", "")
+    panel = f"{address}?options=-csearch_path%3Dcontrol"
+    done = house.cli("move", "--data", address, "--panel", panel)
+    assert done.returncode == 0, done.stderr
+    house.environ |= dict(line.split("=", 1) for line in done.stdout.splitlines())
+    assert house.environ["PANEL_DATABASE_URL"] == panel
+
+    code, run = house.sync("students")
+    counts = run["counts"]
+    assert (code, run["id"]) == (0, last["id"] + 1), run
+    assert counts["unchanged"] == counts["read"] - counts["rejected"] - counts["duplicates"] > 0
+    assert rows(connection, "Students", "studentnum") == wanted(house, "Students", "studentnum")
+    undone = house.cli("undo", str(last["id"]), "--json")
+    assert undone.returncode == 0, undone.stderr
+    assert rows(connection, "Students", "studentnum") == before

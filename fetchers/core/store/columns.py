@@ -77,17 +77,22 @@ def prepare(db: sql.Destination, streams: list[Stream]) -> None:
     """Make what is missing, in one transaction. Raises StorageError."""
     try:
         with db:
-            ledger.prepare(db)
-            db.execute(SCHEMA)
-            _diary(db)
-            _streams(db)
-            for stream in streams:
-                _table(db, stream, stream.table, stream.primary_key)
-                if stream.latest is not None:
-                    _table(db, stream, stream.latest.table, (stream.latest.key,))
-                    _person_index(db, stream, stream.latest)
+            make(db, streams)
     except apsw.Error as error:
         raise sql.storage_error(error) from error
+
+
+def make(db: sql.Destination, streams: list[Stream]) -> None:
+    """Make what is missing, in the caller's transaction."""
+    ledger.prepare(db)
+    db.execute(SCHEMA)
+    _diary(db)
+    _streams(db)
+    for stream in streams:
+        _table(db, stream, stream.table, stream.primary_key)
+        if stream.latest is not None:
+            _table(db, stream, stream.latest.table, (stream.latest.key,))
+            _person_index(db, stream, stream.latest)
 
 
 def diary_is_complete(db: sql.Destination) -> bool:

@@ -5,7 +5,7 @@ queue for one advisory lock, as they do for SQLite's single writer, so that the 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
@@ -17,6 +17,7 @@ from fetchers.core.errors import StorageError
 
 # Any number, the same in every process: "I am publishing".
 PUBLISHING = 7_254_002
+ROWS_AT_ONCE = 500  # of a long answer: a row of the parts may hold some ten kilobytes
 
 _REMARK = re.compile(r"--.*")
 _DEFINES = re.compile(r"\s*(CREATE|ALTER)\b", re.IGNORECASE)
@@ -27,6 +28,7 @@ _SPELLING = (
     ),
     (re.compile(r"\bINTEGER\b"), "BIGINT"),
     (re.compile(r"\bBLOB\b"), "BYTEA"),
+    (re.compile(r"\bREAL\b"), "DOUBLE PRECISION"),  # as wide as SQLite's
     (re.compile(r"\s*\bWITHOUT ROWID\b"), ""),
     # Compared and sorted by code point, as SQLite does: a term or a code must not depend on the server's language.
     (re.compile(r"\bTEXT\b"), 'TEXT COLLATE "C"'),
@@ -91,6 +93,15 @@ class PostgresDestination:
         except psycopg.Error as error:
             raise storage_error(error) from error
 
+    def scroll(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of an answer that is larger than memory, in the caller's transaction."""
+        try:
+            with self._db.cursor(name="hamgam_scroll") as cursor:
+                cursor.itersize = ROWS_AT_ONCE
+                yield from cursor.execute(statement)
+        except psycopg.Error as error:
+            raise storage_error(error) from error
+
     def changes(self) -> int:
         """How many rows the last statement changed."""
         return self._changes
@@ -146,6 +157,7 @@ def storage_error(error: psycopg.Error) -> StorageError:
             "busy",
             "the database was locked",
         ),
+        (psycopg.DataError, "value", "a value does not fit its column"),
         (psycopg.errors.InsufficientPrivilege, "rights", "the database user lacks a right"),
         (psycopg.errors.InvalidPassword, "login", "the database refuses user name or password"),
         (psycopg.OperationalError, "cannot_open", "the database server does not answer"),

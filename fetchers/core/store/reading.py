@@ -44,6 +44,14 @@ class FileReader:
         """How long to wait for a writer that holds the whole file."""
         self._db.execute(f"PRAGMA busy_timeout = {int(milliseconds)}")
 
+    def hold_writers(self) -> None:
+        """Begin a view during which nobody else writes either; nothing is written by it. Raises sqlite3.Error."""
+        self._db.execute("PRAGMA query_only = OFF")  # else SQLite gives the writer's lock to nobody
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        finally:
+            self._db.execute("PRAGMA query_only = ON")
+
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
