@@ -1,6 +1,7 @@
 """What a freshly read part would change: compared with what is there, before anything is written.
 
-raw records ─► hashes ─► same digest? nothing to do
+pages ─► the pages of the last time? nothing to do, and nothing was looked into
+  └► raw records ─► hashes ─► same digest? nothing to do
                  └────► only new or differing records are parsed and cleaned, and compared by their
                         *cleaned* values: key order, padding or Arabic letters alone are no change
 """
@@ -27,6 +28,7 @@ from fetchers.core.store.index import DUPLICATE, KEPT, REJECTED, Key
 from fetchers.core.store.ledger import Counts
 from fetchers.core.store.notes import Note
 from fetchers.core.store.sql import Row
+from fetchers.core.wire.records import Whole
 
 
 @dataclass
@@ -48,6 +50,7 @@ class Delta:
     old_hashes: list[bytes] = field(default_factory=list)  # raw records whose earlier notes go
     all_parsed: bool = False  # every record was read anew, so every older note goes
     rows_before: int = 0
+    pages: ix.Pages | None = None  # to be remembered; None: what is remembered is right, or there is nothing
 
     @property
     def rows_after(self) -> int:
@@ -95,10 +98,10 @@ class Comparer:
         places = self._key_places
         return row[places[0]] if len(places) == 1 else [row[place] for place in places]
 
-    def compare(self, partition: Partition, records: Sequence[msgspec.Raw]) -> Delta:
+    def compare(self, partition: Partition, records: Whole) -> Delta:
         """Compare one complete part.
 
-        1. The same bytes under the same rules: done.
+        1. The same pages, or the same bytes of all records, under the same rules: done.
         2. Sort records into known ones and ones to parse.
         3. Parse and clean those; leave out what cannot be kept.
         4. Among several records of one key, the one whose cleaned row has the smallest hash stays.
@@ -108,26 +111,73 @@ class Comparer:
         """
         part = part_name(partition)
         stored = self._db.execute(
-            "SELECT digest, raw_index, rows FROM _hamgam_partitions WHERE stream = ? AND part = ?",
+            "SELECT p.digest, p.rows, g.pages FROM _hamgam_partitions p"
+            " LEFT JOIN _hamgam_pages g ON g.stream = p.stream AND g.part = p.part"
+            " WHERE p.stream = ? AND p.part = ?",
             (self.stream.name, part),
         ).fetchone()
-        hashes = ix.hash_records(records)
-        digest = ix.digest(self.version, hashes)
-        old = ix.decode(stored[1]) if stored else None
+        base, rows_before, remembered = stored if stored is not None else (None, 0, None)
         delta = Delta(
-            self.stream, dict(partition), part, Counts(read=len(records)), digest,
-            base=stored[0] if stored else None,
-            rows_before=int(stored[2]) if stored else 0,
+            self.stream, dict(partition), part, Counts(read=len(records)), base or b"", base,
+            rows_before=int(rows_before),
         )  # fmt: skip
-        if old is not None and delta.base == digest and not self._full:
+        known = ix.decode_pages(remembered) if remembered is not None else None
+        if known is not None and self._is_as_before(known, base, records):
             delta.same = True
-            delta.counts.unchanged = old.count(KEPT)
-            delta.counts.rejected = old.count(REJECTED)
-            delta.counts.duplicates = old.count(DUPLICATE)
+            _count_same(delta.counts, known)
+            return delta
+        hashes = records.hashes()
+        delta.digest = ix.digest(self.version, hashes)
+        old = self._index(part) if stored is not None else None
+        if old is not None and base == delta.digest and not self._full:
+            delta.same = True
+            again = self._pages(delta, records, old)
+            _count_same(delta.counts, again)
+            delta.pages = again if again.pages else None
             return delta
         entries = old.entries() if old is not None and old.version == self.version and not self._full else {}
-        self._sort_out(delta, records, hashes, entries, old)
+        self._sort_out(delta, records.split(), hashes, entries, old)
+        assert delta.index is not None
+        now = self._pages(delta, records, delta.index)
+        delta.pages = now if now.pages else None
         return delta
+
+    def remembered(self) -> dict[str, bytes]:
+        """The pages of each part as they were the last time, by the part's name, still packed.
+
+        Nothing where every row is compared anew: then no page is to be taken for known.
+        """
+        if self._full:
+            return {}
+        found = self._db.execute(
+            "SELECT part, pages FROM _hamgam_pages WHERE stream = ?", (self.stream.name,)
+        )
+        return {str(part): bytes(pages) for part, pages in found}
+
+    def _is_as_before(self, known: ix.Pages, base: bytes | None, records: Whole) -> bool:
+        """Whether these are the very pages that led to what is stored, under the same rules."""
+        return (
+            not self._full
+            and known.digest == base
+            and known.version == self.version
+            and records.pages == known.pages
+        )
+
+    def _index(self, part: str) -> ix.Index:
+        row = self._db.execute(
+            "SELECT raw_index FROM _hamgam_partitions WHERE stream = ? AND part = ?", (self.stream.name, part)
+        ).fetchone()
+        return ix.decode(row[0])
+
+    def _pages(self, delta: Delta, records: Whole, index: ix.Index) -> ix.Pages:
+        return ix.Pages(
+            self.version,
+            delta.digest,
+            records.pages or [],
+            kept=index.count(KEPT),
+            duplicates=index.count(DUPLICATE),
+            rejected=index.count(REJECTED),
+        )
 
     def _sort_out(
         self,
@@ -304,6 +354,10 @@ class Comparer:
             if row is not None:
                 found[key] = row
         return found
+
+
+def _count_same(counts: Counts, known: ix.Pages) -> None:
+    counts.unchanged, counts.duplicates, counts.rejected = known.kept, known.duplicates, known.rejected
 
 
 def _hashable(key: Key | None) -> Any:

@@ -5,14 +5,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-
-import msgspec
 
 from fetchers.core.errors import FetchError
 from fetchers.core.fetcher import Fetcher, Partition, Stream
 from fetchers.core.wire.http import Stopped
+from fetchers.core.wire.records import Known, Whole
 
 WAITING_BODIES = 4
 
@@ -37,7 +36,7 @@ class Fetched:
     """What a thread brought back: the records of a whole part, or why not."""
 
     part: Part
-    records: list[msgspec.Raw]
+    records: Whole
     error: FetchError | None
     seconds: float
 
@@ -45,8 +44,10 @@ class Fetched:
 class Threads:
     """The threads of one job: as many as the source's settings allow connections."""
 
-    def __init__(self, fetcher: Fetcher, source: str) -> None:
+    def __init__(self, fetcher: Fetcher, source: str, before: Callable[[Part], Sequence[Known]]) -> None:
+        """before: a part's pages as they were the last time; asked in any thread."""
         self._fetcher = fetcher
+        self._before = before
         self._source = source
         self._stop = fetcher.session.stop
         self._todo: queue.SimpleQueue[Part | None] = queue.SimpleQueue()
@@ -75,12 +76,12 @@ class Threads:
             try:
                 records, failure = self._records(part), None
             except FetchError as error:
-                records, failure = [], error
+                records, failure = Whole(), error
             except Stopped:
                 return
             # A thread that ends without a word would be waited for until the run's deadline: sys.exit() counts too.
             except BaseException as error:  # noqa: BLE001
-                records, failure = [], broken(error, self._source)
+                records, failure = Whole(), broken(error, self._source)
             self._bring(Fetched(part, records, failure, time.monotonic() - started))
 
     def _bring(self, fetched: Fetched) -> None:
@@ -91,12 +92,14 @@ class Threads:
             except queue.Full:
                 continue
 
-    def _records(self, part: Part) -> list[msgspec.Raw]:
-        records: list[msgspec.Raw] = []
-        for page in getattr(self._fetcher, part.stream.method)(**part.partition):
-            records.extend(page.records)
-            self._fetcher.session.yielded(len(page.records))
-        return records
+    def _records(self, part: Part) -> Whole:
+        pages = []
+        session = self._fetcher.session
+        with session.remembering(self._before(part)):
+            for page in getattr(self._fetcher, part.stream.method)(**part.partition):
+                pages.append(page.records)
+                session.yielded(len(page.records))
+        return Whole(pages)
 
 
 def broken(error: BaseException, source: str) -> FetcherBroken:

@@ -35,7 +35,9 @@ from fetchers.core.load.tally import Tally
 from fetchers.core.registry import load
 from fetchers.core.spec import Spec
 from fetchers.core.store import columns, ledger, sql
+from fetchers.core.store.index import decode_pages
 from fetchers.core.wire.http import Session
+from fetchers.core.wire.records import Known
 
 
 def open_fetcher(spec: Spec, events: Events) -> Fetcher:
@@ -212,7 +214,13 @@ class Job:
         """Fetch and work through every part."""
         waiting = {part.label: part for part in parts}
         session = self._fetcher.session
-        threads = Threads(self._fetcher, self._spec.source)
+        remembered = {name: comparer.remembered() for name, comparer in self._comparers.items()}
+
+        def before(part: Part) -> list[Known]:
+            packed = remembered[part.stream.name].get(part_name(part.partition))
+            return [] if packed is None else decode_pages(packed).pages
+
+        threads = Threads(self._fetcher, self._spec.source, before)
         for fetched in threads.fetch(parts, lambda: self._tally.tell(session)):
             del waiting[fetched.part.label]
             error = fetched.error

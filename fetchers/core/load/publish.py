@@ -99,6 +99,12 @@ class Publisher:
         )
         if not delta.same:
             self._write(delta)
+        if delta.pages is not None:
+            self._db.execute(
+                "INSERT INTO _hamgam_pages (stream, part, pages) VALUES (?, ?, ?)"
+                " ON CONFLICT (stream, part) DO UPDATE SET pages = excluded.pages",
+                (self._stream.name, delta.part, encode(delta.pages)),
+            )
 
     def roll_over(self) -> None:
         """Once at a run's end, in its closing transaction, what only shows over all parts.

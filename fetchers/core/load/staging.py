@@ -17,7 +17,7 @@ from fetchers.core.errors import Moved
 from fetchers.core.fetcher import Stream
 from fetchers.core.load.compare import Delta
 from fetchers.core.store import sql
-from fetchers.core.store.index import Index, Key
+from fetchers.core.store.index import Index, Key, Pages
 from fetchers.core.store.ledger import Counts
 from fetchers.core.store.notes import Note
 
@@ -209,6 +209,7 @@ class _Packed(msgspec.Struct, array_like=True):
     old_hashes: list[bytes]
     rows_before: int
     all_parsed: bool
+    pages: Pages | None
 
 
 def _shape(stream: Stream) -> str:
@@ -220,6 +221,7 @@ def _pack(delta: Delta) -> _Packed:
     return _Packed(
         delta.partition, delta.part, delta.counts.row(), delta.digest, delta.base, delta.index, delta.added,
         delta.changed, delta.gone, delta.notes, delta.old_hashes, delta.rows_before, delta.all_parsed,
+        delta.pages,
     )  # fmt: skip
 
 
@@ -235,5 +237,5 @@ def _unpack(stream: Stream, part: str, shape: str, blob: bytes) -> Delta:
     return Delta(
         stream, packed.partition, packed.part, Counts(*packed.counts), packed.digest, packed.base, False,
         packed.index, packed.added, packed.changed, packed.gone, packed.notes, packed.old_hashes,
-        packed.all_parsed, packed.rows_before,
+        packed.all_parsed, packed.rows_before, packed.pages,
     )  # fmt: skip

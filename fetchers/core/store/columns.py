@@ -19,6 +19,12 @@ CREATE TABLE IF NOT EXISTS _hamgam_partitions (
     at TEXT NOT NULL,
     PRIMARY KEY (stream, part)
 );
+CREATE TABLE IF NOT EXISTS _hamgam_pages (
+    stream TEXT NOT NULL,
+    part TEXT NOT NULL,
+    pages BLOB NOT NULL,        -- the pages in which the part came (core/store/index.py)
+    PRIMARY KEY (stream, part)
+);
 CREATE TABLE IF NOT EXISTS _hamgam_changes (
     id INTEGER PRIMARY KEY,
     run TEXT NOT NULL,

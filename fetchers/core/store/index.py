@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from fetchers.core.wire.records import HASH_BYTES, Known
+
 KEPT, DUPLICATE, REJECTED = 0, 1, 2
-HASH_BYTES = 16
 
 Key = str | int | list[str | int]
 
@@ -39,12 +40,28 @@ class Index(msgspec.Struct, array_like=True):
         return self.outcomes.count(outcome)
 
 
+class Pages(msgspec.Struct, array_like=True):
+    """The pages in which a part came when it was last read, and what became of their records.
+
+    digest: of the part as it was then (see below); beside a part of another digest they say nothing, whoever wrote
+    that. version: of the rules, as in the index.
+    """
+
+    version: str
+    digest: bytes
+    pages: list[Known]
+    kept: int
+    duplicates: int
+    rejected: int
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Index)
+_pages_decoder = msgspec.msgpack.Decoder(Pages)
 
 
-def encode(index: Index) -> bytes:
-    """The index as it is stored."""
+def encode(index: Index | Pages) -> bytes:
+    """The index, or the pages, as they are stored."""
     return _encoder.encode(index)
 
 
@@ -53,10 +70,9 @@ def decode(blob: bytes) -> Index:
     return _decoder.decode(blob)
 
 
-def hash_records(records: Sequence[msgspec.Raw]) -> list[bytes]:
-    """The hash of each raw record."""
-    blake = hashlib.blake2b
-    return [blake(record, digest_size=HASH_BYTES).digest() for record in records]
+def decode_pages(blob: bytes) -> Pages:
+    """The pages as they were stored."""
+    return _pages_decoder.decode(blob)
 
 
 def digest(version: str, hashes: Sequence[bytes]) -> bytes:

@@ -15,7 +15,7 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
 import orjson
 import urllib3
 from urllib3 import exceptions as wire
@@ -32,7 +31,9 @@ from fetchers.core import errors
 from fetchers.core.events import Events
 from fetchers.core.fetcher import HttpSettings
 from fetchers.core.wire.deadline import Deadlines, watched
+from fetchers.core.wire.envelope import Page
 from fetchers.core.wire.paging import Ask, read_whole
+from fetchers.core.wire.records import Known, Whole
 
 MAX_BODY = (
     128 * 1024 * 1024
@@ -102,6 +103,7 @@ class Session:
         self._waiting: dict[int, tuple[str, datetime]] = {}
         self._yielded = 0
         self._asking = 0  # requests under way
+        self._part = _Part()
         self._deadlines = Deadlines()
         self._pool = watched(
             urllib3.PoolManager(
@@ -217,9 +219,35 @@ class Session:
                 self.last_success = time.monotonic()
                 return result
 
-    def read_whole(self, ask: Ask, page_size: int) -> list[msgspec.Raw]:
+    def read_whole(self, ask: Ask, page_size: int) -> Whole:
         """Every record of a part, page by page. Raises PagingError where no whole can be made of what comes."""
-        return read_whole(ask, page_size, self._saw_page)
+        part = self._part
+        before = part.before[part.read :]
+
+        def ask_knowingly(number: int, size: int) -> Page:
+            part.expected = before[number - 1] if number <= len(before) else None
+            try:
+                return ask(number, size)
+            finally:
+                part.expected = None
+
+        whole = read_whole(ask_knowingly, page_size, self._saw_page, before)
+        part.read += len(whole.pages or ())
+        return whole
+
+    @contextmanager
+    def remembering(self, before: Sequence[Known]) -> Iterator[None]:
+        """Inside the block, this thread reads a part whose pages were these the last time."""
+        self._part.before, self._part.read = before, 0
+        try:
+            yield
+        finally:
+            self._part.before = ()
+
+    @property
+    def expected(self) -> Known | None:
+        """The page that this thread asks for now, as it was the last time; None where that is not known."""
+        return self._part.expected
 
     def _saw_page(self, rows: int) -> int:
         with self._lock:
@@ -255,6 +283,14 @@ class Session:
         finally:
             with self._lock:
                 self._waiting.pop(me, None)
+
+
+class _Part(threading.local):
+    """What a thread knows of the part that it reads."""
+
+    before: Sequence[Known] = ()
+    read = 0  # pages of it so far
+    expected: Known | None = None
 
 
 def _read(response: urllib3.BaseHTTPResponse) -> bytes:

@@ -4,16 +4,20 @@ What a gateway says about pages may be wrong; what it sends is what there is. So
 empty (asked again to be sure), shorter than this gateway is known to give, or when the announced number of rows is
 reached. A reading that looks torn is done again with another page size, which moves the seams: rows that are really
 there twice are there twice again, rows that slipped over a seam are not.
+
+Pages that are, byte for byte and in their order, those of the reading that was believed the last time are not looked
+into again: what was true of them is true still. The first page that differs ends that, also for those before it.
 """
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
 from fetchers.core.errors import PagingError, TooLarge
 from fetchers.core.wire.envelope import Page
+from fetchers.core.wire.records import Known, Records, Whole, hash_records
 
 MAX_PAGES = 5000
 MAX_PART_BYTES = 512 * 1024 * 1024  # a part is in memory whole until it is compared
@@ -27,10 +31,10 @@ Ask = Callable[[int, int], Page]
 class Reading:
     """One pass over a part's pages."""
 
-    records: list[msgspec.Raw]
     total: int | None
     seams: bool  # a record stands on two pages: the pages moved, or it is there twice
     stuck: bool  # a page brought nothing new: the page number is ignored
+    records: Whole = field(default_factory=Whole)
 
     @property
     def short(self) -> bool:
@@ -39,15 +43,17 @@ class Reading:
 
     def fingerprint(self) -> bytes:
         """The same for the same records in any order, each as often as it is there."""
-        hashes = sorted(hashlib.blake2b(record, digest_size=16).digest() for record in self.records)
-        return hashlib.blake2b(b"".join(hashes), digest_size=16).digest()
+        return hashlib.blake2b(b"".join(sorted(self.records.hashes())), digest_size=16).digest()
 
 
-def read_whole(ask: Ask, page_size: int, largest_page: Callable[[int], int]) -> list[msgspec.Raw]:
+def read_whole(
+    ask: Ask, page_size: int, largest_page: Callable[[int], int], before: Sequence[Known] = ()
+) -> Whole:
     """Every record of a part.
 
     ask: fetches (page number from 1, page size). largest_page: told each page's length, answers the longest page
-    that this gateway has given so far. Raises PagingError when no whole can be made of what comes.
+    that this gateway has given so far. before: the pages of the reading that was believed the last time. Raises
+    PagingError when no whole can be made of what comes.
 
     1. Read to the end. If nothing looks torn, that is it.
     2. Else read again with another page size, until two readings agree.
@@ -56,7 +62,7 @@ def read_whole(ask: Ask, page_size: int, largest_page: Callable[[int], int]) -> 
     for repeat in range(READINGS):
         longest = min(page_size, max(largest_page(0), 1))
         size = max(7, longest * (4 - repeat) // 5 - repeat) if repeat else page_size
-        reading = _read(ask, size, largest_page)
+        reading = _read(ask, size, largest_page, before)
         if reading.stuck or reading.short:
             continue
         if not reading.seams:
@@ -77,44 +83,64 @@ def read_whole(ask: Ask, page_size: int, largest_page: Callable[[int], int]) -> 
     raise PagingError("Rows moved between the pages at each reading.", reason="moved")
 
 
-def _read(ask: Ask, size: int, largest_page: Callable[[int], int]) -> Reading:
-    records: list[msgspec.Raw] = []
-    met: set[int] = set()
+def _read(ask: Ask, size: int, largest_page: Callable[[int], int], before: Sequence[Known]) -> Reading:
+    pages: list[Sequence[msgspec.Raw]] = []
+    met: set[bytes] | None = set()  # None: all pages so far are those of before
     totals: set[int] = set()
     seams = False
-    number = came = longest_here = 0
+    number = came = longest_here = so_far = 0
     longest = largest_page(0)
     while number < MAX_PAGES:
         number += 1
         # What one page announces, as long as any we know, may be itself alone.
-        counted = totals == {len(records)} and (number > 2 or longest_here < min(longest, size))
+        counted = totals == {so_far} and (number > 2 or longest_here < min(longest, size))
         page = _ask_until_sure(ask, number, size, complete=counted)
         if page.total is not None and (page.records or number == 1):
             totals.add(page.total)  # behind the last row, a gateway in trouble likes to say 0
         if not page.records:
             break
-        came += sum(map(len, map(bytes, page.records)))
+        came += _bytes_of(page.records)
         if came > MAX_PART_BYTES:
             megabytes = MAX_PART_BYTES >> 20
             raise TooLarge(f"The part is larger than {megabytes} MB.", megabytes=megabytes)
         length = len(page.records)
         longest = largest_page(length)
-        last = _is_last(page, len(records) + length, size, longest)
-        if number > 1 or not last:  # a part of one page has no seams to look for
-            # Python's own hash will do: a false alarm, once in billions of parts, costs another reading.
-            found = set(map(hash, map(bytes, page.records)))
+        so_far += length
+        last = _is_last(page, so_far, size, longest)
+        if _is_as_before(page, before, number) and (met is None or number == 1):
+            met = None
+        elif number > 1 or not last:  # a part of one page has no seams to look for
+            if met is None:
+                met = set().union(*map(_hashes, pages))
+            found = set(_hashes(page.records))
             again = found & met
             if len(again) == len(found) and length >= longest_here:
-                return Reading(records, _agreed(totals), seams, stuck=True)
+                return Reading(_agreed(totals), seams, stuck=True)
             seams = seams or bool(again)
             met |= found
         longest_here = max(longest_here, length)
-        records.extend(page.records)
+        pages.append(page.records)
         if last:
             break
     else:
         raise PagingError(f"More than {MAX_PAGES} pages, and no end.", reason="endless")
-    return Reading(records, _agreed(totals), seams, stuck=False)
+    return Reading(_agreed(totals), seams, stuck=False, records=Whole(pages))
+
+
+def _is_as_before(page: Page, before: Sequence[Known], number: int) -> bool:
+    return (
+        number <= len(before)
+        and isinstance(page.records, Records)
+        and page.records.known == before[number - 1]
+    )
+
+
+def _hashes(records: Sequence[msgspec.Raw]) -> list[bytes]:
+    return records.hashes() if isinstance(records, Records) else hash_records(records)
+
+
+def _bytes_of(records: Sequence[msgspec.Raw]) -> int:
+    return records.known.size if isinstance(records, Records) else sum(map(len, map(bytes, records)))
 
 
 def _agreed(totals: set[int]) -> int | None:

@@ -14,6 +14,7 @@ from fetchers.core.fetcher import Label, LatestTable, Stream
 from fetchers.core.load.compare import Comparer, Delta
 from fetchers.core.load.publish import Publisher
 from fetchers.core.store import columns, sql
+from fetchers.core.wire.records import Whole
 
 
 def label(word: str) -> Label:
@@ -89,7 +90,7 @@ class House:
     ) -> Delta:
         comparer = Comparer(self.db, self.stream, full=full)
         comparer.schema.seen_fields |= seen or set()
-        return comparer.compare(partition, raw(*records))
+        return comparer.compare(partition, Whole([raw(*records)]))
 
     def publish(self, delta: Delta, *, epoch: int = 1) -> Delta:
         self.runs += 1

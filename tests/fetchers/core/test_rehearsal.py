@@ -5,6 +5,7 @@ import pytest
 from fetchers.core.load import rehearsal
 from fetchers.core.load.compare import Comparer
 from fetchers.core.store import sql
+from fetchers.core.wire.records import Whole
 from tests.fetchers.core.conftest import PEOPLE, House, person, raw
 
 
@@ -12,7 +13,7 @@ def test_a_comparison_finds_what_a_run_would_do(people: House) -> None:
     people.sync(person(1), person(2), person(3))
     db = rehearsal.open_destination(people.url, [PEOPLE])
     try:
-        delta = Comparer(db, PEOPLE).compare({}, raw(person(1), person(2, "دیگری"), person(4)))
+        delta = Comparer(db, PEOPLE).compare({}, Whole([raw(person(1), person(2, "دیگری"), person(4))]))
     finally:
         db.close()
     counts = delta.counts
@@ -61,7 +62,7 @@ def test_a_table_of_an_older_version_is_read_with_its_new_columns_empty(people: 
             (1, None),
             (2, None),
         ]
-        counts = Comparer(db, PEOPLE, full=True).compare({}, raw(person(1), person(2))).counts
+        counts = Comparer(db, PEOPLE, full=True).compare({}, Whole([raw(person(1), person(2))])).counts
     finally:
         db.close()
     assert (counts.changed, counts.added) == (2, 0)

@@ -338,7 +338,7 @@ def test_an_empty_list_with_empty_words_beside_it_is_an_empty_list(
     peer: Peer, session: Make, body: Any
 ) -> None:
     peer.data = lambda request: answer(body)
-    assert peer.client(session()).page(PATH, {}, "x").records == []
+    assert list(peer.client(session()).page(PATH, {}, "x").records) == []
 
 
 def test_a_204_is_no_data(peer: Peer, session: Make) -> None:

@@ -1,0 +1,125 @@
+"""Raw records as they came, and what is remembered of the pages that they came in.
+
+A page whose list of records is byte for byte what it was the last time is neither split nor hashed record by record:
+its digest says how many rows it has and what became of them (DESIGN.md 4.3). The digest is of the list alone, never of
+what stands around it: a `traceId` differs each time.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, overload
+
+import msgspec
+
+HASH_BYTES = 16
+
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class Known(NamedTuple):
+    """A page as it was when its part was last read: digest of its list of records, their number, its bytes."""
+
+    mark: bytes
+    rows: int
+    size: int
+
+
+def mark_of(data: bytes | memoryview) -> bytes:
+    """The digest of a list of records as it came. SHA-256, for which processors have instructions."""
+    return hashlib.sha256(data).digest()[:HASH_BYTES]
+
+
+def hash_records(records: Iterable[msgspec.Raw]) -> list[bytes]:
+    """The hash of each raw record."""
+    blake = hashlib.blake2b
+    return [blake(record, digest_size=HASH_BYTES).digest() for record in records]
+
+
+class Records(Sequence[msgspec.Raw]):
+    """The records of one page: split when it is made, or, where they are known, when somebody looks at one."""
+
+    def __init__(self, data: bytes | memoryview, known: Known | None = None) -> None:
+        """data: a JSON list. known: what it is, if these very bytes were split before.
+
+        Raises msgspec.DecodeError or RecursionError where it is no list.
+        """
+        self.data = data
+        self._split = None if known is not None else _array.decode(data)
+        self._hashes: list[bytes] | None = None
+        self.known = known or Known(mark_of(data), len(self._split or ()), len(data))
+
+    def __len__(self) -> int:
+        return self.known.rows
+
+    @overload
+    def __getitem__(self, place: int) -> msgspec.Raw: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[msgspec.Raw]: ...
+
+    def __getitem__(self, place: int | slice) -> msgspec.Raw | list[msgspec.Raw]:
+        return self.split()[place]
+
+    def __iter__(self) -> Iterator[msgspec.Raw]:
+        return iter(self.split())
+
+    def split(self) -> list[msgspec.Raw]:
+        """The records, each the bytes that it was."""
+        if self._split is None:
+            self._split = _array.decode(self.data)
+        return self._split
+
+    def hashes(self) -> list[bytes]:
+        """The hash of each record, worked out once."""
+        if self._hashes is None:
+            self._hashes = hash_records(self.split())
+        return self._hashes
+
+
+class Whole(Sequence[msgspec.Raw]):
+    """The records of a whole part, page after page."""
+
+    def __init__(self, pages: Iterable[Sequence[msgspec.Raw]] = ()) -> None:
+        self._pages: list[Sequence[msgspec.Raw]] = []
+        for page in pages:
+            self._pages += page._pages if isinstance(page, Whole) else [page]
+        self._all: list[msgspec.Raw] | None = None
+
+    @property
+    def pages(self) -> list[Known] | None:
+        """What to remember of the pages; None where a fetcher made records of its own."""
+        found = [page.known for page in self._pages if isinstance(page, Records)]
+        return found if len(found) == len(self._pages) else None
+
+    def __len__(self) -> int:
+        return sum(map(len, self._pages))
+
+    @overload
+    def __getitem__(self, place: int) -> msgspec.Raw: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[msgspec.Raw]: ...
+
+    def __getitem__(self, place: int | slice) -> msgspec.Raw | list[msgspec.Raw]:
+        return self.split()[place]
+
+    def __iter__(self) -> Iterator[msgspec.Raw]:
+        return iter(self.split())
+
+    def split(self) -> list[msgspec.Raw]:
+        """All records in one list."""
+        if self._all is None:
+            self._all = [record for page in self._pages for record in page]
+        return self._all
+
+    def hashes(self) -> list[bytes]:
+        """The hash of each record."""
+        return [
+            mark
+            for page in self._pages
+            for mark in (page.hashes() if isinstance(page, Records) else hash_records(page))
+        ]
+
+    def clear(self) -> None:
+        """Let go of them all."""
+        self._pages, self._all = [], None
