@@ -94,6 +94,7 @@ class Hamgam(Contestant):
                     "password": PASSWORD,
                     "campuses": setting.campuses,
                     "first_term": setting.terms[0],
+                    "closed_every_days": 0,  # everybody is asked for the same
                     "page_size": PAGE_SIZE,
                     "connections": CONNECTIONS,
                     "requests_per_second": 0,

@@ -42,6 +42,26 @@ class StudentsSettings(GolestanSettings):
         seed_env="GOLESTAN_FIRST_TERM",
         pattern=r"^\d{3}[123]$",
     )
+    open_terms: int = Setting(
+        3,
+        title=Label("نیمسال‌های باز", "Open terms"),
+        help=Label(
+            "تازه‌ترین نیمسال‌هایی که در هر همگام‌سازی پرسیده می‌شوند، با نیمسال جاری؛ نیمسال پیش رو نیز همیشه.",
+            "The newest terms that every sync asks for, the current one included; a coming term always.",
+        ),
+        ge=1,
+        le=100,
+    )
+    closed_every_days: int = Setting(
+        7,
+        title=Label("فاصلهٔ پرسیدن نیمسال‌های بسته (روز)", "Closed terms, once in (days)"),
+        help=Label(
+            "نیمسال‌های قدیمی‌تر در این چند روز یک بار پرسیده می‌شوند، هر کدام در روز خود. صفر یعنی هر بار.",
+            "Older terms are asked for once in so many days, each on a day of its own. Zero means each time.",
+        ),
+        ge=0,
+        le=365,
+    )
 
 
 class Students(GolestanFetcher):
@@ -57,6 +77,7 @@ class Students(GolestanFetcher):
         primary_key=("codePardis", "term", "studentnum"),
         partitions="campus_terms",
         partition_columns={"codePardis": "campus", "term": "term"},
+        every_days="term_every_days",
         fields={
             "studentnum": Code(Label("شماره دانشجویی", "Student number")),
             "firstname": Text(Label("نام", "First name")),
@@ -122,6 +143,11 @@ class Students(GolestanFetcher):
         for term in reversed(list(terms.between(self.settings.first_term, newest))):
             for campus in self.settings.campuses:
                 yield {"campus": campus, "term": term}
+
+    def term_every_days(self, campus: str, term: str) -> int:
+        """An open term each time, a closed one once in some days: little changes in it, and slowly."""
+        oldest_open = terms.earlier(self.current_term(), self.settings.open_terms - 1)
+        return 0 if term >= oldest_open else self.settings.closed_every_days
 
     def current_term(self) -> str:
         """The newest term that has begun: rows of later ones do not make a student's newest row."""

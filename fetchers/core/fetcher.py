@@ -151,6 +151,7 @@ class Stream:
         default_factory=dict
     )  # field that names a part's own -> its name there
     clashes: tuple[Clash, ...] = ()
+    every_days: str | None = None  # name of the method that says which parts are closed; None: none is
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -167,6 +168,7 @@ def stream(
     fields: Mapping[str, Field],
     partitions: str | None = None,
     partition_columns: Mapping[str, str] | None = None,
+    every_days: str | None = None,
     required: tuple[str, ...] | None = None,
     latest: LatestTable | None = None,
     search: tuple[str, ...] = (),
@@ -202,6 +204,7 @@ def stream(
             summary=summary,
             echoes=dict(echoes or {}),
             clashes=clashes,
+            every_days=every_days,
         )
         return method
 
@@ -238,6 +241,10 @@ class Fetcher:
         if stream.partitions is None:
             return [{}]
         return getattr(self, stream.partitions)()
+
+    def every_days(self, stream: Stream, partition: Partition) -> int:
+        """In how many days an incremental run asks for a part once; 0: each time, since the part is open."""
+        return 0 if stream.every_days is None else int(getattr(self, stream.every_days)(**partition))
 
     def log(self, message: str, level: str = "info") -> None:
         """Write a line into the run's log. Never a secret, never a person's data."""

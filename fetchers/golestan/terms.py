@@ -36,6 +36,12 @@ def _term_of(day: date) -> str:
     return f"{academic_year % 1000:03d}{number}"
 
 
+def earlier(term: str, count: int) -> str:
+    """The term that lies so many terms before one; within the thousand years that a code can tell apart."""
+    place = int(term[:3]) * 3 + int(term[3]) - 1 - count
+    return f"{place // 3 % 1000:03d}{place % 3 + 1}"
+
+
 def between(first: str, last: str) -> Iterator[str]:
     """Every term from first to last, both included, oldest first.
 

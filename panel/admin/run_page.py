@@ -16,7 +16,7 @@ PARTS_A_PAGE = 25
 LOG_LINES = 500
 # Fewer finished parts say nothing about the rest.
 ENOUGH_PARTS = 3
-STATES_FIRST = ("failed", "held", "staged", "done", "resumed", "planned")
+STATES_FIRST = ("failed", "held", "staged", "done", "resumed", "planned", "not_due")
 
 
 @dataclass(frozen=True)

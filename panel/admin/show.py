@@ -50,6 +50,7 @@ PART_WORDS = {
     "failed": lazy("Failed"),
     "held": lazy("Needs approval"),
     "unreached": lazy("Not reached"),  # still to do when the run ended
+    "not_due": lazy("Not due"),
 }
 PART_ICONS = {
     "planned": "dash",
@@ -59,6 +60,7 @@ PART_ICONS = {
     "failed": "cross",
     "held": "hand",
     "unreached": "dash",
+    "not_due": "clock",
 }
 DOOR_WORDS = {
     "panel": lazy("in the panel"),

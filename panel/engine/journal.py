@@ -27,6 +27,7 @@ LOG_LINES = 2000
 CAPPED = "The log is full: further lines of this run are not kept."
 LEVELS = ("info", "warning", "error")
 STATES = ("done", "staged", "failed", "held")
+NOT_DUE = "not_due"  # left out of the run's plan: closed, and asked for lately
 MASK = "--------"
 
 
@@ -48,7 +49,7 @@ class Journal:
         self._run_id = run_id
         self._epoch = epoch
         self._secrets = secrets
-        self._plan: tuple[list[str], set[str]] | None = None
+        self._plan: tuple[list[str], set[str], list[str]] | None = None  # parts, done before, not due
         self._parts: dict[str, dict[str, Any]] = {}
         self._progress: dict[str, Any] = {}
         self._lines: list[dict[str, Any]] = []
@@ -64,6 +65,7 @@ class Journal:
             self._plan = (
                 list(dict.fromkeys(parts)),
                 {str(part)[:120] for part in event.get("resumed") or []},
+                [str(part)[:120] for part in event.get("not_due") or []],
             )
             self._parts.clear()
         elif kind == "partition" and event.get("state") in STATES:
@@ -164,16 +166,20 @@ class Journal:
 
     def _write_parts(self, session: Session) -> None:
         if self._plan is not None:
-            parts, resumed = self._plan
+            parts, resumed, not_due = self._plan
             session.execute(delete(RunPartition).where(RunPartition.run_id == self._run_id))
             rows = [
                 {
                     "run_id": self._run_id,
                     "part": part,
                     "position": position,
-                    "state": "resumed" if part in resumed else "planned",
+                    "state": "resumed"
+                    if part in resumed
+                    else "planned"
+                    if position < len(parts)
+                    else NOT_DUE,
                 }
-                for position, part in enumerate(parts)
+                for position, part in enumerate(dict.fromkeys([*parts, *not_due]))
             ]
             if rows:
                 session.execute(insert(RunPartition), rows)

@@ -171,7 +171,10 @@ class RunAttempt(Base):
 
 
 class RunPartition(Base):
-    """A planned part of a run and its state: planned, done, resumed, staged, failed, held."""
+    """A part of a run and its state: planned, done, resumed, staged, failed, held.
+
+    not_due: a closed part that the run leaves out, since it was asked for lately; it is not counted as planned.
+    """
 
     __tablename__ = "run_partitions"
 

@@ -22,7 +22,7 @@ from fetchers.core.load.publish import Publisher, begin_immediate
 from fetchers.core.load.tally import Tally
 from fetchers.core.registry import load
 from fetchers.core.spec import Spec
-from fetchers.core.store import columns, ledger, lookup, sql
+from fetchers.core.store import checked, columns, ledger, lookup, sql
 from fetchers.core.store.diary import ADDED, CHANGED, GONE, LEFT
 from fetchers.core.store.index import Index
 from fetchers.core.store.ledger import Counts
@@ -223,6 +223,9 @@ def _take_back(
         db.execute(
             "DELETE FROM _hamgam_partitions WHERE stream = ? AND part = ?", (stream.name, reversal.part)
         )
+    checked.forget(
+        db, stream.name, [reversal.part]
+    )  # the next ordinary run asks, also where the part is closed
     publisher.diary.left(
         reversal.part, ((line.key, line.why, line.wanted, line.folded) for line in reversal.left)
     )

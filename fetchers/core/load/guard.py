@@ -1,4 +1,4 @@
-"""Judge what would vanish, over the whole source, before any of it does (DESIGN.md 4.4)."""
+"""Judge what would vanish, over all that a run is about, before any of it does (DESIGN.md 4.4)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ NAMED_PARTS = 20  # in an error's params; the events name all
 
 @dataclass(frozen=True)
 class Limits:
-    """A part, and the whole source, may lose so many rows, or so many percent: both must be passed to be held."""
+    """A part, and a run's parts together, may lose so many rows, or so many percent: over both is held."""
 
     part_rows: int = 20
     part_percent: float = 30.0
@@ -37,7 +37,7 @@ class Loss:
 def judge(losses: Sequence[Loss], rows_before: int, limits: Limits) -> Shrunk | None:
     """Whether these losses may be published. None: yes. Else why not, naming the parts that must wait.
 
-    rows_before: rows of the whole source before the run. A part that comes to nothing always waits.
+    rows_before: rows of all parts of the run before it. A part that comes to nothing always waits.
     """
     total = sum(loss.vanishing for loss in losses)
     if total > limits.total_rows and total > rows_before * limits.total_percent / 100:

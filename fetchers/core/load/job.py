@@ -34,7 +34,7 @@ from fetchers.core.load.staging import Staging
 from fetchers.core.load.tally import Tally
 from fetchers.core.registry import load
 from fetchers.core.spec import Spec
-from fetchers.core.store import columns, ledger, sql
+from fetchers.core.store import checked, columns, ledger, sql
 from fetchers.core.store.index import decode_pages
 from fetchers.core.wire.http import Session
 from fetchers.core.wire.records import Known
@@ -134,17 +134,19 @@ class Job:
     def _execute(self) -> tuple[str, FetchError | None]:
         """The verdict: "result", "error" or "held", and why."""
         streams = self._fetcher.streams()
+        self._checked = {stream.name: self._checked_of(stream) for stream in streams}
         self._publishers = {stream.name: self._publisher(stream) for stream in streams}
-        parts = plan.parts(self._fetcher, self._spec)
-        self._tally.planned = len(parts)
-        done = self._open_books(parts)
+        planned = self._plan()
         if not self._spec.dry_run:
             self._staging.begin()
         self._comparers = {stream.name: self._comparer(stream) for stream in streams}
         limits = Limits(**self._spec.guard.model_dump())
-        self._judging = {stream.name: Judging(self._db, stream, self._staging, limits) for stream in streams}
-        self._fetch_all([part for part in parts if part.label not in done])
-        self._ask_again(parts)
+        self._judging = {
+            stream.name: Judging(self._db, stream, self._staging, limits, planned.names(stream))
+            for stream in streams
+        }
+        self._fetch_all(planned.missing)
+        self._ask_again(planned.parts)
         held = self._settle(streams)
         self._remember_fields()
         if self._failures:
@@ -158,29 +160,43 @@ class Job:
         self._staging.discard()
         return "result", None
 
-    def _open_books(self, parts: list[Part]) -> plan.Done:
-        """The parts that are done already, counted and told."""
+    def _plan(self) -> plan.Plan:
+        """What the run is about, counted and told."""
         spec = self._spec
-        done = plan.open_books(
-            self._db,
-            spec,
-            parts,
-            address=getattr(self._fetcher.settings, "base_url", ""),
-            waiting=self._tally.waiting_for_destination,
-        )
-        for run, counts in done.values():
+        waiting = self._tally.waiting_for_destination
+        made = plan.make(self._db, self._fetcher, spec, self._checked, waiting=waiting)
+        self._tally.planned = len(made.parts)
+        for run, counts in made.done.values():
             self._tally.done += 1
             if run == spec.run:  # an earlier attempt of this very run: its work is this run's
                 self._tally.counts.add(counts)
         self._events.log(
-            f"Attempt {spec.attempt}: {len(parts)} parts to fetch"
-            + (f", {len(done)} of them done before" if done else "")
+            f"Attempt {spec.attempt}: {len(made.parts)} parts to fetch"
+            + (f", {len(made.done)} of them done before" if made.done else "")
+            + (f"; {len(made.not_due)} closed ones are not due" if made.not_due else "")
             + (", every row compared anew" if spec.mode == "full" else "")
             + (", nothing will be written" if spec.dry_run else "")
             + "."
         )
-        self._events.send("plan", parts=[part.label for part in parts], resumed=list(done))
-        return done
+        self._events.send(
+            "plan",
+            parts=[part.label for part in made.parts],
+            resumed=list(made.done),
+            not_due=[part.label for part in made.not_due],
+        )
+        return made
+
+    def _checked_of(self, stream: Stream) -> checked.Checked:
+        basis = plan.basis(self._fetcher, stream)
+        return checked.Checked(self._db, stream.name, basis=basis, moment=self._spec.now)
+
+    def _owe(self, part: Part) -> None:
+        """The part has no complete answer: the next run asks for it, however lately it was asked before."""
+        if self._spec.dry_run:
+            return
+        with begin_immediate(self._db, self._tally.waiting_for_destination):
+            ledger.check_fence(self._db, self._spec.epoch)
+            checked.forget(self._db, part.stream.name, [part_name(part.partition)])
 
     def _publisher(self, stream: Stream) -> Publisher:
         spec = self._spec
@@ -192,6 +208,7 @@ class Job:
             epoch=spec.epoch,
             ceiling=ceiling,
             waiting=self._tally.waiting_for_destination,
+            checked=self._checked[stream.name],
         )
 
     def _comparer(self, stream: Stream) -> Comparer:
@@ -265,6 +282,7 @@ class Job:
         if isinstance(error, AuthError | ConfigError):
             raise error
         self._failures.append((part, error))
+        self._owe(part)
         self._events.log(f"{part.label or 'the whole source'}: {error}", "error")
         self._tally.failed += 1
         self._tally.tell_part(part, "failed", seconds, error=error)
@@ -313,6 +331,7 @@ class Job:
                 part = Part(stream, delta.partition, label)
                 if delta.part in held:
                     self._staging.hold(delta, judging.who_leaves(delta))
+                    self._owe(part)
                     self._tally.held += 1
                     self._tally.tell_part(part, "held", None, counts=delta.counts, error=shrunk)
                 else:

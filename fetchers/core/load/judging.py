@@ -1,9 +1,9 @@
-"""What a run would remove, gathered part by part, and judged over the whole source before any of it goes.
+"""What a run would remove, gathered part by part, and judged over all that it is about before any of it goes.
 
 A row that leaves one part while its person turns up in another part of the same term has moved, and is no loss.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,20 @@ from fetchers.core.store import lookup, sql
 class Judging:
     """The losses of one stream in one run."""
 
-    def __init__(self, db: sql.Destination, stream: Stream, staging: Staging, limits: Limits) -> None:
+    def __init__(
+        self,
+        db: sql.Destination,
+        stream: Stream,
+        staging: Staging,
+        limits: Limits,
+        parts: Collection[str],
+    ) -> None:
+        """parts: what the run is about, those that it had done before included.
+
+        Its losses are judged against the rows of these: a quarter off everything that was asked for must not pass
+        because ten times as much was not asked for. What was done before counts, for parts that remove nothing are
+        published at once: after an interruption, those that remove some are what is left.
+        """
         self._db = db
         self._stream = stream
         self._staging = staging
@@ -29,8 +42,12 @@ class Judging:
         self._arrived: dict[str | None, set[Any]] | None = None  # the same by term, once it is asked for
         own = [column for column in stream.primary_key if column not in stream.partition_columns]
         self._persons = stream.latest is not None and own == [stream.latest.key]
-        self._rows_before = sql.number(
-            db, "SELECT coalesce(sum(rows), 0) FROM _hamgam_partitions WHERE stream = ?", (stream.name,)
+        self._rows_before = sum(
+            int(rows)
+            for part, rows in db.execute(
+                "SELECT part, rows FROM _hamgam_partitions WHERE stream = ?", (stream.name,)
+            )
+            if part in parts
         )
 
     def lose(self, delta: Delta) -> None:

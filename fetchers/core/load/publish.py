@@ -14,6 +14,7 @@ from fetchers.core.errors import Overtaken
 from fetchers.core.fetcher import Stream
 from fetchers.core.load.compare import Delta
 from fetchers.core.store import ledger, sql
+from fetchers.core.store.checked import Checked
 from fetchers.core.store.clashes import Clashes
 from fetchers.core.store.diary import Diary
 from fetchers.core.store.index import encode
@@ -35,13 +36,18 @@ class Publisher:
         epoch: int,
         ceiling: str | None,
         waiting: Callable[[], AbstractContextManager[None]],
+        checked: Checked | None = None,
     ) -> None:
-        """waiting: entered while another process holds the destination, so that the screen can say so."""
+        """waiting: entered while another process holds the destination, so that the screen can say so.
+
+        checked: where it is written down that a part's answer came; None where what is published is no fresh answer.
+        """
         self._db = db
         self._stream = stream
         self._run = run
         self._epoch = epoch
         self._waiting = waiting
+        self._checked = checked
         columns = stream.columns
         self._columns = columns
         table = sql.name(stream.table)
@@ -97,6 +103,8 @@ class Publisher:
             part=delta.part,
             counts=delta.counts,
         )
+        if self._checked is not None:
+            self._checked.note(delta.part)
         if not delta.same:
             self._write(delta)
         if delta.pages is not None:

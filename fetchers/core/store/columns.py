@@ -6,7 +6,7 @@ Made on first use. A column that a fetcher declares later is added; a column is 
 import apsw
 
 from fetchers.core.fetcher import LatestTable, Stream
-from fetchers.core.store import ledger, sql
+from fetchers.core.store import checked, ledger, sql
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS _hamgam_partitions (
@@ -92,6 +92,7 @@ def make(db: sql.Destination, streams: list[Stream]) -> None:
     """Make what is missing, in the caller's transaction."""
     ledger.prepare(db)
     db.execute(SCHEMA)
+    db.execute(checked.SCHEMA)
     _diary(db)
     _streams(db)
     for stream in streams:

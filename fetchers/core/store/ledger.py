@@ -135,6 +135,15 @@ def plan_of(db: sql.Destination, run: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def planned_at(db: sql.Destination, run: str) -> datetime | None:
+    """The moment for which a run's first attempt planned; None if it never opened, or did not write it down."""
+    row = db.execute(
+        "SELECT details FROM _hamgam_ledger WHERE run = ? AND kind = 'opening'", (run,)
+    ).fetchone()
+    moment = None if row is None or row[0] is None else json.loads(str(row[0])).get("planned_at")
+    return None if moment is None else datetime.fromisoformat(moment)
+
+
 def parts_of(db: sql.Destination, runs: Iterable[str]) -> dict[tuple[str, str], tuple[str, Counts]]:
     """(stream, part) → (run, counts) of what these runs completed; the first run that has a part wins."""
     found: dict[tuple[str, str], tuple[str, Counts]] = {}

@@ -70,3 +70,11 @@ def test_between_gives_both_ends_oldest_first() -> None:
 def test_a_code_that_is_none_is_refused(code: str) -> None:
     with pytest.raises(ValueError, match="is not a term code"):
         list(terms.between(code, "4051"))
+
+
+@pytest.mark.parametrize(
+    ("term", "count", "earlier"),
+    [("4051", 0, "4051"), ("4051", 1, "4043"), ("4051", 3, "4041"), ("4042", 4, "4031"), ("4001", 1, "3993")],
+)
+def test_terms_are_counted_backwards_over_the_years(term, count, earlier):
+    assert terms.earlier(term, count) == earlier

@@ -63,7 +63,7 @@ if "marks" in spec["settings"]:
 last = {"counts": COUNTS, "partitions": PARTITIONS, "records": RECORDS}
 
 if play == "success":
-    say("plan", parts=["campus=1", "campus=2"], resumed=["campus=2"])
+    say("plan", parts=["campus=1", "campus=2"], resumed=["campus=2"], not_due=["campus=3"])
     say(
         "progress",
         counts={**COUNTS, "read": 1},

@@ -63,7 +63,11 @@ def test_a_success_shows_its_counts_parts_and_log(workshop: Workshop, add_sync: 
     with workshop.factory() as session:
         parts = session.scalars(select(RunPartition).order_by(RunPartition.position)).all()
         lines = session.scalars(select(RunLog.message)).all()
-    assert [(part.part, part.state) for part in parts] == [("campus=1", "done"), ("campus=2", "resumed")]
+    assert [(part.part, part.state) for part in parts] == [
+        ("campus=1", "done"),
+        ("campus=2", "resumed"),
+        ("campus=3", "not_due"),
+    ]
     assert parts[0].counts["added"] == 3
     assert lines == ["hello"]
 
