@@ -17,12 +17,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from panel import db, explain, migrations, probe, settings
+from panel import backup, db, explain, migrations, probe, settings
 from panel.clock import utcnow
 from panel.config import Config
 from panel.destination import reader
 from panel.models import DataSync, User
 
+OLD_BACKUP = 7  # days
 LITTLE_SPACE = 2 * 1024**3
 NO_SPACE = 200 * 1024**2
 # Year of this version: a clock before it was never set.
@@ -53,6 +54,7 @@ def examine(config: Config, *, ask_gateway: bool = True) -> list[Finding]:
         with db.sessionmaker(engine)() as session:
             found += [
                 *_engine(session, config),
+                *_backups(session, config),
                 *_people(session),
                 *_campuses(session, config),
                 *_sources(session, config, ask_gateway),
@@ -172,6 +174,19 @@ def _engine(session: Session, config: Config) -> Iterator[Finding]:
         yield Finding("warn", "no engine is running: schedules wait", "Start it: python -m panel up")
     else:
         yield Finding("ok", f"an engine leads (process {holder.pid}, epoch {holder.epoch})")
+
+
+def _backups(session: Session, config: Config) -> Iterator[Finding]:
+    todo = "python -m panel backup; for one every night, see docs/deploy.md"
+    newest = next(iter(backup.finished(config.backups)), None)
+    if newest is not None:
+        age = (utcnow() - newest.taken_at).days
+        state = "warn" if age > OLD_BACKUP else "ok"
+        yield Finding(state, f"the newest backup is {age} days old", todo if state == "warn" else "")
+    elif (
+        session.scalar(select(DataSync.id).where(DataSync.last_success_at.is_not(None)).limit(1)) is not None
+    ):
+        yield Finding("warn", f"there is no backup in {config.backups}", todo)
 
 
 def _people(session: Session) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from fetchers.core import registry
-from panel import audit, campuses, db, settings
+from panel import audit, campuses, db, restore, settings
 from panel.clock import utcnow
 from panel.config import ROOT, Config, ConfigError
 from panel.models import Campus, DataSync, User
@@ -35,9 +35,11 @@ def prepare(config: Config, *, administrator: bool = False, now: datetime | None
 
     administrator: where there is no user yet, make one with a random password (only a start that can show it
     asks for that); one whose password the environment gives is made in any case.
+    Raises HalfRestored, MigrationError.
     """
     from panel import migrations
 
+    restore.refuse_half_restored(config.instance)
     for folder in (config.staging, config.logs):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     migrations.upgrade(config)

@@ -39,6 +39,8 @@ for command in (
     campuses.campuses,
     users.user,
     users.token,
+    upkeep.backup,
+    upkeep.restore,
     upkeep.migrate,
     move.move,
     upkeep.doctor,

@@ -27,13 +27,17 @@ class Commands(click.Group):
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
+        from panel.backup import BackupError
         from panel.migrations import MigrationError
+        from panel.restore import HalfRestored
         from panel.vault import VaultError
 
         try:
             return super().invoke(ctx)
-        except (ConfigError, MigrationError, VaultError) as error:
+        except (ConfigError, HalfRestored, MigrationError, VaultError) as error:
             raise Refusal(str(error)) from error
+        except BackupError as error:
+            raise click.ClickException(str(error)) from error
         except DBAPIError as error:
             # The statement and its parameters stay out: they may hold a person's data.
             raise click.ClickException(f"the control database does not answer: {error.orig}") from error

@@ -1,8 +1,6 @@
 """The control database's schema, step by step. `upgrade` is all that a start needs."""
 
 import logging
-import sqlite3
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -123,15 +121,15 @@ def _refuse_strangers(connection: Connection, revision: str | None) -> None:
 
 
 def _backup(config: Config, revision: str, now: datetime) -> None:
+    from panel.backup import copy_file  # which asks this module what the newest schema is
+
     url = make_url(config.panel_database_url)
     if url.get_backend_name() != "sqlite" or not url.database:
         log.warning("PostgreSQL: no backup is made before migrating; use pg_dump")
         return
     config.backups.mkdir(parents=True, exist_ok=True, mode=0o700)
     target = config.backups / f"panel-{revision}-{now:%Y%m%dT%H%M%S%f}.db"
-    with closing(sqlite3.connect(url.database)) as connection:
-        connection.execute("VACUUM INTO ?", (str(target),))
-    target.chmod(0o600)
+    copy_file(Path(url.database), target)
     log.info("the control database was copied to %s before migrating", target)
 
 
