@@ -87,6 +87,7 @@ CAUSES: Mapping[str, Cause] = {
     ),
     "E_GATEWAY": Cause(
         (
+            N_("The gateway refused the request (status {status}): {said}"),
             N_("The gateway refused the request (status {status})."),
             N_("The gateway refused the request."),
         ),
@@ -205,7 +206,10 @@ CAUSES: Mapping[str, Cause] = {
         ),
     ),
     "E_ENVELOPE": Cause(
-        (N_("The gateway's answer holds no list of records."),),
+        (
+            N_("The gateway answered with an error: {said}"),
+            N_("The gateway's answer holds no list of records."),
+        ),
         KEPT_OR_WHOLE,
         (WAIT,),
     ),

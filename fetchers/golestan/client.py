@@ -51,25 +51,34 @@ class GolestanClient:
 
         Raises FetchError: AuthError where the login is refused, GatewayError for a refused request or token.
         """
-        return self._session.patiently(lambda: self._page_once(path, body), what)
+        return self._session.patiently(lambda: self._page_once(path, body, what), what)
 
-    def _page_once(self, path: str, body: Mapping[str, Any]) -> Page:
+    def _page_once(self, path: str, body: Mapping[str, Any], what: str) -> Page:
         answer = self._post_with_token(path, body)
         if answer.status >= 400:
             raise self._refusal(answer)
         if answer.status != 200:
             raise errors.Envelope(f"{self._host} answered {answer.status} instead of data.", reason="status")
+        if answer.body[:64].lstrip()[:3] == b"<e>":
+            said = msgspec.json.encode(envelope.text(answer.body, answer.headers))
+            raise self._error_body({"data": msgspec.Raw(said)})
         known = self._session.expected
         again = envelope.read_again(answer.body, answer.headers, known) if known is not None else None
         found = again[0] if again else envelope.read(answer.body, answer.headers)
         if _says_failed(found):
-            said = self._message(found)
-            raise errors.Envelope(
-                f"{self._host} answered with an error. {said}".strip(), reason="error_body", said=said
+            raise self._error_body(found)
+        records = again[1] if again else envelope.records(found.get("data"), self._host)
+        if _begins(found["data"], b"{"):
+            self._session.log(
+                f"{what}: one object came instead of a list; it is taken as one record.", "warning"
             )
-        return Page(
-            again[1] if again else envelope.records(found.get("data"), self._host),
-            envelope.whole_number(found.get("totalcount")),
+        return Page(records, envelope.whole_number(found.get("totalcount")))
+
+    def _error_body(self, found: Mapping[str, msgspec.Raw]) -> errors.Envelope:
+        """An error that comes with status 200, in the gateway's own words."""
+        said = self._message(found)
+        return errors.Envelope(
+            f"{self._host} answered with an error. {said}".strip(), reason="error_body", said=said
         )
 
     def _post_with_token(self, path: str, body: Mapping[str, Any]) -> Answer:
@@ -156,8 +165,9 @@ class GolestanClient:
             said, trace = self._message(found), _text(found.get("traceid"))[:100]
         except errors.FetchError:
             said = ""  # a web page or plain text: the status says enough
+        traced = f"(trace {trace})" if trace else ""
         return errors.GatewayError(
-            f"{self._host} refuses the request ({answer.status}). {said}".strip(),
+            " ".join(filter(None, (f"{self._host} refuses the request ({answer.status}).", said, traced))),
             host=self._host,
             status=answer.status,
             said=said,
@@ -167,6 +177,8 @@ class GolestanClient:
     def _message(self, found: Mapping[str, msgspec.Raw]) -> str:
         """What an error body says, from any of its known shapes: cleaned, short, and without what must stay here."""
         pieces = [_text(found.get(key)) for key in ("title", "message", "error", "errors")]
+        if _is_error_text(found.get("data")):
+            pieces.append(_text(found["data"]))
         said = " ".join(dict.fromkeys(piece for piece in pieces if piece))
         for secret in (*self._credentials.values(), self._token):
             if secret:
@@ -183,7 +195,19 @@ def _says_failed(found: Mapping[str, msgspec.Raw]) -> bool:
         return True
     if any(_text(found.get(key)) not in ("", "False") for key in ("error", "errors")):
         return True
+    if _is_error_text(found.get("data")):
+        return True
     return "data" not in found and any(key in found for key in ("title", "message"))
+
+
+def _is_error_text(raw: msgspec.Raw | None) -> bool:
+    """Whether a value is a text as Golestan's reports answer errors: `<e>…</e>` with status 200 (DOMAIN.md 1.3)."""
+    return raw is not None and _begins(raw, b'"<e>')
+
+
+def _begins(raw: msgspec.Raw, word: bytes) -> bool:
+    """Whether a value begins so; without a copy, for it may be a list of 100 MB."""
+    return bytes(memoryview(raw)[: len(word)]) == word
 
 
 def _text(raw: msgspec.Raw | None) -> str:

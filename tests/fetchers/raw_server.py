@@ -2,10 +2,13 @@
 
 import itertools
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -143,3 +146,67 @@ def _read(line: Line) -> Request | None:
 
 def _split(lines: Iterable[str]) -> Iterable[tuple[str, str, str]]:
     return (line.partition(":") for line in lines)
+
+
+class RawListener:
+    """Sends some bytes at once and a byte now and then from there on, whatever it is told."""
+
+    def __init__(self, start: bytes, context: ssl.SSLContext | None = None) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._start, self._context = start, context
+        self.heard: list[bytes] = []  # what came over a safe line
+        self._closing = threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        try:
+            while True:
+                line, _ = self._listener.accept()
+                with line:
+                    self._talk(line)
+        except OSError:
+            return  # closed by the test
+
+    def _talk(self, line: Any) -> None:
+        try:
+            if self._context is not None:
+                with self._context.wrap_socket(line, server_side=True) as safe:
+                    self.heard.append(safe.recv(65_536))
+                    safe.sendall(self._start)
+                return
+            line.sendall(self._start)
+            while not self._closing.wait(0.02):
+                line.sendall(b"\0")
+        except OSError:
+            return  # the client hung up
+
+    def close(self) -> None:
+        self._closing.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+def stranger(folder: Path) -> ssl.SSLContext:
+    """A server's context with a certificate that it signed itself."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(datetime.now(UTC) - timedelta(days=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=1)).sign(key, hashes.SHA256())
+    )  # fmt: skip
+    path = folder / "stranger.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context

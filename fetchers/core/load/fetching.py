@@ -76,7 +76,7 @@ class Threads:
             try:
                 records, failure = self._records(part), None
             except FetchError as error:
-                records, failure = Whole(), error
+                records, failure = Whole(), _alone(error)
             except Stopped:
                 return
             # A thread that ends without a word would be waited for until the run's deadline: sys.exit() counts too.
@@ -100,6 +100,12 @@ class Threads:
                 pages.append(page.records)
                 session.yielded(len(page.records))
         return Whole(pages)
+
+
+def _alone(error: FetchError) -> FetchError:
+    """The error without its frames: a job remembers it to its end, and with them the body that was refused."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def broken(error: BaseException, source: str) -> FetcherBroken:

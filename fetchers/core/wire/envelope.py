@@ -24,6 +24,10 @@ _BEFORE_DATA = 2048
 _REPLACEMENT = b"\xef\xbf\xbd"
 _MOJIBAKE = (b"\xc3\x98\xc2", b"\xc3\x99\xc2", b"\xc3\x9b\xc2")
 _LEGACY = ("windows-1256", "iso-8859-6")  # the encodings of Arabic letters before UTF-8
+# Every escape in a JSON text: a pair of surrogates, half of one (the group), any other.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.S
+)
 _PERSIAN = frozenset("ابپتثجچحخدذرزژسشصضطظعغفقکگلمنوهیيك")
 
 
@@ -40,11 +44,11 @@ def read(body: bytes, headers: Mapping[str, str]) -> dict[str, msgspec.Raw]:
 
     Raises NotJson for HTML, cut or broken JSON, NaN, and encodings that cannot be read without guessing.
     """
-    text = _utf8(body, headers)
+    plain = _utf8(body, headers)
     try:
-        found = _object.decode(text)
+        found = _top(plain)
     except msgspec.DecodeError as error:
-        shape = text.lstrip()[:1]
+        shape = plain.lstrip()[:1]
         if shape == b"<":
             raise errors.NotJson("The gateway sent a web page instead of data.", reason="html") from error
         if shape == b"[":
@@ -83,6 +87,25 @@ def read_again(
     if bytes(found.get("data", b"")) != stand_in:
         return None  # "data" was a word in some other value, or is there twice
     return found, Records(data, known)
+
+
+def _top(plain: bytes) -> dict[str, msgspec.Raw]:
+    """Decode, if need be once more without halves of letters: one in one record would cost the whole page (row 16).
+
+    Half of a surrogate pair becomes U+FFFD, which cleaning flags.
+    """
+    try:
+        return _object.decode(plain)
+    except msgspec.DecodeError:
+        mended = _ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], plain)
+        if mended == plain:
+            raise
+        return _object.decode(mended)
+
+
+def text(body: bytes, headers: Mapping[str, str]) -> str:
+    """A body that is no JSON, as text. Raises NotJson for encodings that cannot be read without guessing."""
+    return _utf8(body, headers).decode(errors="replace")
 
 
 def records(raw: msgspec.Raw | None, whose: str) -> Records:

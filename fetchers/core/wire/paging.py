@@ -56,14 +56,18 @@ def read_whole(
     PagingError when no whole can be made of what comes.
 
     1. Read to the end. If nothing looks torn, that is it.
-    2. Else read again with another page size, until two readings agree.
+    2. Else read again with another page size, until two readings agree. Nothing, where there was something a moment
+       ago, is no agreement.
     """
     seen: set[bytes] = set()
+    had_rows = False
     for repeat in range(READINGS):
         longest = min(page_size, max(largest_page(0), 1))
         size = max(7, longest * (4 - repeat) // 5 - repeat) if repeat else page_size
         reading = _read(ask, size, largest_page, before)
-        if reading.stuck or reading.short:
+        emptied = had_rows and not reading.records
+        had_rows = had_rows or bool(reading.records)
+        if reading.stuck or reading.short or emptied:
             continue
         if not reading.seams:
             return reading.records

@@ -160,3 +160,19 @@ def test_key_case_of_the_envelope_does_not_matter() -> None:
 )
 def test_a_total_is_a_whole_number_or_nothing(text: str, total: int | None) -> None:
     assert envelope.whole_number(envelope.msgspec.Raw(text.encode())) == total
+
+
+@pytest.mark.parametrize(
+    ("escaped", "read"),
+    [
+        (r"a\ud83db", "a\ufffdb"),
+        (r"\ude00", "\ufffd"),
+        (r"\ud83d\ud83d\ude00", "\ufffd😀"),
+        (r"\\ud83d", r"\ud83d"),
+        (r"\ud83d\u0041", "\ufffdA"),
+        (r"\ud83d\ude00\n", "😀\n"),
+    ],
+)
+def test_half_a_letter_in_one_record_does_not_cost_the_page(escaped: str, read: str) -> None:
+    body = f'{{"data":[{{"name":"{escaped}"}},{{"name":"\\ud83d"}}]}}'.encode()
+    assert rows(body) == [{"name": read}, {"name": "\ufffd"}]

@@ -1,7 +1,6 @@
 """What the wire can do to us: each kind of trouble ends in its own error, by its own deadline, and frees its line."""
 
 import random
-import ssl
 import threading
 import time
 import zlib
@@ -18,7 +17,16 @@ from fetchers.core import errors
 from fetchers.core.fetcher import HttpSettings
 from fetchers.core.wire import http
 from fetchers.core.wire.http import Session, Stopped, retry_after
-from tests.fetchers.raw_server import RawServer, Request, answer, chunked, drip, silence
+from tests.fetchers.raw_server import (
+    RawListener,
+    RawServer,
+    Request,
+    answer,
+    chunked,
+    drip,
+    silence,
+    stranger,
+)
 
 ROWS = {"data": [{"id": 1, "name": "مریم"}]}
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -261,48 +269,6 @@ def test_a_handshake_that_drips_ends_too(server: RawServer, session: Make) -> No
         listener.close()
 
 
-class RawListener:
-    """Sends some bytes at once and a byte now and then from there on, whatever it is told."""
-
-    def __init__(self, start: bytes, context: ssl.SSLContext | None = None) -> None:
-        import socket
-
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        self._start, self._context = start, context
-        self._closing = threading.Event()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        try:
-            while True:
-                line, _ = self._listener.accept()
-                with line:
-                    self._talk(line)
-        except OSError:
-            return  # closed by the test
-
-    def _talk(self, line: Any) -> None:
-        try:
-            if self._context is not None:
-                with self._context.wrap_socket(line, server_side=True) as safe:
-                    safe.recv(65_536)
-                    safe.sendall(self._start)
-                return
-            line.sendall(self._start)
-            while not self._closing.wait(0.02):
-                line.sendall(b"\0")
-        except OSError:
-            return  # the client hung up
-
-    def close(self) -> None:
-        import socket
-
-        self._closing.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-
 def test_a_certificate_that_nobody_vouches_for_is_not_tried_twice(session: Make, tmp_path: Path) -> None:
     listener = RawListener(answer(ROWS), stranger(tmp_path))
     one = session(retry_budget=600)
@@ -313,31 +279,6 @@ def test_a_certificate_that_nobody_vouches_for_is_not_tried_twice(session: Make,
         assert not caught.value.retryable
     finally:
         listener.close()
-
-
-def stranger(folder: Path) -> ssl.SSLContext:
-    """A server's context with a certificate that it signed itself."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    made = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(1).not_valid_before(datetime.now(UTC) - timedelta(days=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1)).sign(key, hashes.SHA256())
-    )  # fmt: skip
-    path = folder / "stranger.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context
 
 
 def test_https_to_a_plain_server_is_no_certificate_trouble(server: RawServer, session: Make) -> None:

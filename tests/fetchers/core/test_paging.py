@@ -169,6 +169,16 @@ def test_a_part_that_no_memory_holds_is_refused(monkeypatch: pytest.MonkeyPatch)
         Gateway(10**5).read(100)
 
 
+def test_a_gateway_that_falls_silent_after_a_torn_reading_has_no_empty_part() -> None:
+    gateway = Gateway(133, cap=33, total=truthful(140))
+    gateway.spoil = lambda count, number, size, rows: rows if count <= 6 else []
+    with pytest.raises(PagingError):
+        gateway.read()
+    gateway = Gateway(133, cap=33, spoil=lambda count, number, size, rows: [] if 6 < count < 10 else rows)
+    gateway.total = lambda number, length: 140 if len(gateway.asked) <= 6 else 133
+    assert gateway.read() == gateway.all
+
+
 def test_rows_that_slip_over_a_seam_are_noticed_and_read_again() -> None:
     def drift_once(count: int, number: int, size: int, rows: list[int]) -> list[int]:
         # During the first reading a row slips in at the front: each later page begins one row too early.
