@@ -37,6 +37,9 @@ CHANGES = Table(
 )
 
 
+KEPT = Table("_hamgam_kept", MetaData(), Column("stream", String), Column("since", String))
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Which lines. run: a UUID. since, until: days in Tehran, both included. words: as a person typed them."""
@@ -129,6 +132,18 @@ def counts(url: str, run: str) -> dict[str, int]:
     statement = select(CHANGES.c.kind, func.count()).where(CHANGES.c.run == run).group_by(CHANGES.c.kind)
     with reader(url).connect() as connection:
         return {str(kind): int(n) for kind, n in connection.execute(statement)}
+
+
+def whole_since(url: str, streams: Sequence[str] | None = None) -> datetime | None:
+    """From when on the diary of these streams (None: of all) is whole; None: from the first line on."""
+    if not is_there(url, KEPT.name):
+        return None
+    since = select(func.max(KEPT.c.since))
+    if streams is not None:
+        since = since.where(KEPT.c.stream.in_(streams))
+    with reader(url).connect() as connection:
+        found = connection.scalar(since)
+    return None if found is None else datetime.fromisoformat(found)
 
 
 def masked(change: Change, may_see_personal: bool, mask: str | None = MASK) -> Change:

@@ -45,6 +45,7 @@ ACTION_WORDS = {
     "hold_lapsed": lazy("let a hold lapse: nobody decided in time"),
     "run_undone": lazy("undid a run"),
     "sync_resumed": lazy("resumed automatic sync"),
+    "diary_cut": lazy("removed what was older than the change diary goes back"),
     "databases_moved": lazy("moved the databases to PostgreSQL"),
 }
 

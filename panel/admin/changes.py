@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as lazy
 from flask_login import current_user
 from sqlalchemy import select
 
-from panel import audit, diary
+from panel import audit, diary, persian
 from panel.admin import base, change_rows, change_sheet, sources
 from panel.auth.locale import current
 from panel.auth.roles import requires
@@ -60,6 +60,8 @@ def page_of(run: SyncRun | None) -> dict[str, Any]:
     """What the diary's page shows: of one run, or over all."""
     url = base.config().data_database_url
     wanted, problems = wanted_from(request.args, run)
+    of_source = tuple(stream.name for stream in _streams_of(run.sync.key)) if run else wanted.streams
+    since = diary.whole_since(url, of_source)
     found = diary.page(url, wanted, number=base.page_number())
     syncs = db.session.scalars(select(DataSync).order_by(DataSync.key)).all()
     return {
@@ -71,6 +73,8 @@ def page_of(run: SyncRun | None) -> dict[str, Any]:
         "fields": change_rows.field_choices(),
         "sources": [(sync.key, sources.label(sync.fetcher)) for sync in syncs],
         "problems": problems,
+        "since": persian.jalali_date(since, current()) if since else None,
+        "cut": bool(run and since and run.started_at and run.started_at < since),
         "given": {name: request.args.get(name, "")[:LONGEST_SEARCH] for name in FILTERS},
         "filtered": any(request.args.get(name) for name in FILTERS),
         "here_url": url_for("runs.changes", run_id=run.id) if run else url_for("changes.index"),

@@ -39,6 +39,12 @@ LIMIT_WORDS = {
     "guard_part_percent": (lazy("and at most (percent)"), None),
     "guard_total_rows": (lazy("The whole source may lose at most (records)"), None),
     "guard_total_percent": (lazy("and at most (percent)"), None),
+    "diary_days": (
+        lazy("The change diary goes back (days)"),
+        lazy(
+            "What is older is removed, except of the newest run that can be undone. 0: it is kept for ever."
+        ),
+    ),
     "hold_days": (
         lazy("What is held waits for a decision (days)"),
         lazy("If nobody decides by then, the old data stay."),

@@ -14,14 +14,16 @@ from panel.auth.login import address
 from panel.auth.roles import allows
 from panel.clock import utcnow
 from panel.extensions import db
+from panel.models import SyncRun
 
 
 @api.get("/runs/<int:run_id>/changes")
 def show_changes(run_id: int) -> ResponseReturnValue:
     """The run's lines of the change diary, newest first. `kind`, `field`, `search` filter, `page`, `limit` divide.
 
-    kind: added, changed, gone, loaded (a part's first load, one line) or left (by an undo). Personal fields are null
-    unless the token is an administrator's.
+    kind: added, changed, gone, loaded (a part's first load, one line) or left (by an undo). `whole_since`: what the
+    source did before is not in the diary any more; null: nothing was removed. Personal fields are null unless the
+    token is an administrator's.
     """
     run = run_or_404(run_id)
     kind = request.args.get("kind")
@@ -42,7 +44,12 @@ def show_changes(run_id: int) -> ResponseReturnValue:
         limit=limit,
         total=found.total,
         more=found.more,
+        whole_since=iso(diary.whole_since(_database(), _streams(run))),
     )
+
+
+def _streams(run: SyncRun) -> tuple[str, ...]:
+    return tuple(stream.name for stream in diary.streams_by_source().get(run.sync.fetcher, []))
 
 
 @api.get("/runs/<int:run_id>/undo")

@@ -24,6 +24,7 @@ from panel.db import open_engine, writing
 from panel.doorbell import Doorbell
 from panel.engine import schedule
 from panel.engine.dispatch import claim_waiting
+from panel.engine.keeping import forget_what_is_old
 from panel.engine.lapse import let_holds_lapse
 from panel.engine.lease import Lease
 from panel.engine.recover import recover
@@ -41,6 +42,8 @@ class Pace:
     renew: float = 5.0
     tick: float = 1.0
     sweep: float = 10.0
+    tidy: float = 30.0
+    tidied: float = 6 * 3600.0  # after there was nothing left to do
     standby: float = 1.0
     at_once: int = 4
 
@@ -80,6 +83,7 @@ class Engine:
         )
         self._stopping = False  # plain, since a signal handler sets it: an Event's lock could be held there
         self._busy: set[int] = set()
+        self._tidy_after = 0.0
         self._lock = threading.RLock()  # over claims and sweeps: a run just claimed is not an orphan
         self._bell: Doorbell | None = None
         self._scheduler = BackgroundScheduler(
@@ -101,6 +105,7 @@ class Engine:
             (self._renew, self._pace.renew),
             (self._tick, self._pace.tick),
             (self._sweep, self._pace.sweep),
+            (self._tidy, self._pace.tidy),
         ):
             self._scheduler.add_job(self._guarded(job), "interval", seconds=seconds, id=job.__name__)
         self._scheduler.start()
@@ -132,6 +137,8 @@ class Engine:
                     run = runs.get(session, run_id)
                     run.sync  # noqa: B018 - loaded here: callers ask for run.to_dict()
                 if run.status in TERMINAL or self._stopping or not self.lease.leading:
+                    if self._config.engine == "inline":  # there, no engine is ever idle
+                        self._guarded(self._tidy)()
                     return run
                 with writing(self._factory) as session:
                     claimed = runs.claim(session, run_id, epoch=self._epoch(), now=utcnow())
@@ -180,6 +187,16 @@ class Engine:
         with self._lock:
             recover(self.house, self._epoch(), frozenset(self._busy))
         let_holds_lapse(self._factory, self._config, utcnow())
+
+    def _tidy(self) -> None:
+        """Let go of what is older than the sources' rules say, while no run is about."""
+        if time.monotonic() < self._tidy_after or not self._idle():
+            return
+        if forget_what_is_old(self._factory, self._config, self._epoch(), utcnow(), self._idle):
+            self._tidy_after = time.monotonic() + self._pace.tidied
+
+    def _idle(self) -> bool:
+        return not self._stopping and self.lease.safe() and not self._busy
 
     def _dispatch(self) -> None:
         with self._lock:

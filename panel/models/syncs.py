@@ -49,6 +49,10 @@ class DataSync(Base):
         Integer, default=7, server_default="7"
     )  # then the old data are kept
 
+    diary_days: Mapped[int] = mapped_column(
+        Integer, default=1095, server_default="1095"
+    )  # how long the change diary keeps what this source did; 0: for ever
+
     # The current status row: written by panel/runs.py alone, in the statement's own transaction.
     status: Mapped[str | None] = mapped_column(String(16))
     error_code: Mapped[str | None] = mapped_column(String(32))

@@ -22,7 +22,7 @@ from fetchers.core.load.publish import Publisher, begin_immediate
 from fetchers.core.load.tally import Tally
 from fetchers.core.registry import load
 from fetchers.core.spec import Spec
-from fetchers.core.store import checked, columns, ledger, lookup, sql
+from fetchers.core.store import checked, columns, ledger, lookup, retention, sql
 from fetchers.core.store.diary import ADDED, CHANGED, GONE, LEFT
 from fetchers.core.store.index import Index
 from fetchers.core.store.ledger import Counts
@@ -69,6 +69,7 @@ def preview(database: str, source: str, run: str, *, limit: int = 50) -> Preview
                 "The diary is of an earlier version; the next sync completes it.", reason="diary"
             )
         found = Preview()
+        _must_be_whole(db, run, streams)
         with db:  # one view of the whole, though others write meanwhile
             for stream in streams:
                 for reversal, reverser in _reversals(db, stream, run):
@@ -118,6 +119,7 @@ class Undo:
 
     def _execute(self, db: sql.Destination) -> None:
         spec, tally = self._spec, self._tally
+        _must_be_whole(db, spec.about, self._streams)
         names = [
             self._label(stream, part)
             for stream in self._streams
@@ -274,6 +276,12 @@ def _lines(stream: Stream, reversal: Reversal, reverser: Reverser, room: int) ->
     found += [line(row, ADDED, None, whole(row)) for row in reversal.insert[:room]]
     found += [line(row, GONE, whole(row), None) for row in reversal.remove[:room]]
     return found[:room]
+
+
+def _must_be_whole(db: sql.Destination, run: str, streams: list[Stream]) -> None:
+    """A run of which the diary has forgotten some lines would be half undone. Raises CannotUndo."""
+    if retention.is_cut(db, run, [stream.name for stream in streams]):
+        raise CannotUndo("The diary does not reach back to this run any more.", reason="diary")
 
 
 def _nothing(db: sql.Destination, run: str) -> CannotUndo:

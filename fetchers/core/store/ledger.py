@@ -36,6 +36,10 @@ CREATE TABLE IF NOT EXISTS _hamgam_ledger (
     at TEXT NOT NULL,
     PRIMARY KEY (run, kind, stream, part)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _hamgam_kept (
+    stream TEXT PRIMARY KEY,
+    since TEXT NOT NULL         -- older lines of its diary may have been removed (core/store/retention.py)
+);
 INSERT INTO _hamgam_fence (id, epoch) VALUES (1, 0) ON CONFLICT DO NOTHING;
 """
 

@@ -5,6 +5,7 @@ import re
 import time
 import zipfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,25 @@ def day(client: FlaskClient, rows: Rows, data: Destination) -> int:
 
 def kinds(page: str) -> list[str]:
     return re.findall(r'<tr data-kind="(\w+)"', page)
+
+
+def test_the_pages_say_how_far_the_diary_reaches(
+    sara: FlaskClient, day: int, rows: Rows, data: Destination
+) -> None:
+    assert "reaches back" not in read(sara, "/changes/")
+    with data.db:
+        since = (utcnow() - timedelta(days=1)).isoformat(timespec="milliseconds")
+        data.db.execute(
+            "CREATE TABLE IF NOT EXISTS _hamgam_kept (stream TEXT PRIMARY KEY, since TEXT NOT NULL)"
+        )
+        data.db.execute("INSERT INTO _hamgam_kept VALUES (?, ?)", ("student_terms", since))
+    assert "It reaches back to" in read(sara, "/changes/")
+    assert "does not reach back to this run" not in read(sara, f"/runs/{day}/changes")
+    with writing(rows) as session:
+        run = session.get(SyncRun, day)
+        assert run is not None
+        run.started_at = utcnow() - timedelta(days=2)
+    assert "does not reach back to this run" in read(sara, f"/runs/{day}/changes")
 
 
 def test_the_diary_tells_who_came_left_and_changed_from_what_to_what(sara: FlaskClient, day: int) -> None:

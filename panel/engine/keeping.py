@@ -1,0 +1,76 @@
+"""How far back the diary reaches: the engine removes what is older, while it has nothing else to do."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from fetchers.core import registry
+from panel import audit, runs
+from panel.config import Config
+from panel.db import writing
+from panel.engine.lapse import ENGINE
+from panel.models import ACTIVE, DataSync, SyncRun
+
+log = structlog.get_logger("engine.keeping")
+RUNS_LOOKED_AT = 50  # for the newest that can be undone
+
+
+def forget_what_is_old(
+    factory: sessionmaker[Session],
+    config: Config,
+    epoch: int,
+    now: datetime,
+    go_on: Callable[[], bool],
+) -> bool:
+    """Remove what is older than the sources' rules (`diary_days`) say; True if nothing is left to remove.
+
+    It stops as soon as a run is asked for, and goes on where it was at the next call. Raises FetchError.
+    """
+    from fetchers.core.store import retention  # here: it brings the destination's driver along
+
+    def idle() -> bool:
+        if not go_on():
+            return False
+        with factory() as session:
+            return session.scalar(select(SyncRun.id).where(SyncRun.status.in_(ACTIVE)).limit(1)) is None
+
+    with factory() as session:
+        rules = [
+            (
+                sync.key,
+                retention.Rule(streams, now - timedelta(days=sync.diary_days), _undoable(session, sync)),
+            )
+            for sync in session.scalars(select(DataSync).where(DataSync.diary_days > 0).order_by(DataSync.id))
+            if (streams := _streams(sync))
+        ]
+    done = True
+    for key, rule in rules:
+        if not idle():
+            return False
+        removed = retention.cut(config.data_database_url, rule, epoch=epoch, now=now, go_on=idle)
+        if removed.lines:
+            log.info("the diary was cut", sync=key, lines=removed.lines, since=rule.before.isoformat())
+            with writing(factory) as session:
+                audit.record(session, ENGINE, "diary_cut", key, lines=removed.lines)
+        done = done and removed.done
+    return done
+
+
+def _streams(sync: DataSync) -> tuple[str, ...]:
+    fetcher = registry.load(sync.fetcher).fetcher
+    return () if fetcher is None else tuple(stream.name for stream in fetcher.streams())
+
+
+def _undoable(session: Session, sync: DataSync) -> tuple[str, ...]:
+    """The source's runs that can be undone, the newest first; which of them wrote into the diary, the diary knows."""
+    changed = or_(SyncRun.added > 0, SyncRun.changed > 0, SyncRun.gone > 0, SyncRun.status != "success")
+    newest = (
+        select(SyncRun)
+        .where(SyncRun.sync_id == sync.id, changed)
+        .order_by(SyncRun.id.desc())
+        .limit(RUNS_LOOKED_AT)
+    )
+    return tuple(run.uuid for run in session.scalars(newest) if runs.why_not_undo(session, run) is None)
