@@ -22,13 +22,13 @@ from fetchers.core.clean.rows import shown
 from fetchers.core.errors import NotJson
 from fetchers.core.fetcher import Partition, Stream
 from fetchers.core.load.schema import SchemaWatch
+from fetchers.core.records import Whole
 from fetchers.core.store import clashes, sql
 from fetchers.core.store import index as ix
 from fetchers.core.store.index import DUPLICATE, KEPT, REJECTED, Key
 from fetchers.core.store.ledger import Counts
 from fetchers.core.store.notes import Note
 from fetchers.core.store.sql import Row
-from fetchers.core.wire.records import Whole
 
 
 @dataclass

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from fetchers.core.errors import FetchError
 from fetchers.core.fetcher import Fetcher, Partition, Stream
+from fetchers.core.records import Known, Whole
 from fetchers.core.wire.http import Stopped
-from fetchers.core.wire.records import Known, Whole
 
 WAITING_BODIES = 4
 

@@ -32,12 +32,12 @@ from fetchers.core.load.judging import Judging
 from fetchers.core.load.publish import Publisher, begin_immediate
 from fetchers.core.load.staging import Staging
 from fetchers.core.load.tally import Tally
+from fetchers.core.records import Known
 from fetchers.core.registry import load
 from fetchers.core.spec import Spec
 from fetchers.core.store import checked, columns, ledger, sql
 from fetchers.core.store.index import decode_pages
 from fetchers.core.wire.http import Session
-from fetchers.core.wire.records import Known
 
 
 def open_fetcher(spec: Spec, events: Events) -> Fetcher:

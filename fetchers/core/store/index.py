@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fetchers.core.wire.records import HASH_BYTES, Known
+from fetchers.core.records import HASH_BYTES, Known
 
 KEPT, DUPLICATE, REJECTED = 0, 1, 2
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from fetchers.core import errors
-from fetchers.core.wire.records import Known, Records, mark_of
+from fetchers.core.records import Known, Records, mark_of
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 

@@ -30,10 +30,10 @@ from urllib3 import exceptions as wire
 from fetchers.core import errors
 from fetchers.core.events import Events
 from fetchers.core.fetcher import HttpSettings
+from fetchers.core.records import Known, Whole
 from fetchers.core.wire.deadline import Deadlines, watched
 from fetchers.core.wire.envelope import Page
 from fetchers.core.wire.paging import Ask, read_whole
-from fetchers.core.wire.records import Known, Whole
 
 MAX_BODY = (
     128 * 1024 * 1024

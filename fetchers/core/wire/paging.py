@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from fetchers.core.errors import PagingError, TooLarge
+from fetchers.core.records import Known, Records, Whole, hash_records
 from fetchers.core.wire.envelope import Page
-from fetchers.core.wire.records import Known, Records, Whole, hash_records
 
 MAX_PAGES = 5000
 MAX_PART_BYTES = 512 * 1024 * 1024  # a part is in memory whole until it is compared

@@ -13,8 +13,8 @@ from fetchers.core.clean import Code, Integer, Text
 from fetchers.core.fetcher import Label, LatestTable, Stream
 from fetchers.core.load.compare import Comparer, Delta
 from fetchers.core.load.publish import Publisher
+from fetchers.core.records import Whole
 from fetchers.core.store import columns, sql
-from fetchers.core.wire.records import Whole
 
 
 def label(word: str) -> Label:

@@ -12,12 +12,12 @@ from fetchers.core import errors
 from fetchers.core.clean import Integer, Text
 from fetchers.core.load.compare import Comparer, Delta
 from fetchers.core.load.staging import Staging
+from fetchers.core.records import Known, Records, Whole
 from fetchers.core.store import columns
 from fetchers.core.store.index import decode_pages
 from fetchers.core.wire import envelope
 from fetchers.core.wire.envelope import Page
 from fetchers.core.wire.paging import read_whole
-from fetchers.core.wire.records import Known, Records, Whole
 from tests.fetchers.core.conftest import PEOPLE, House, label, person
 
 SIZE = 3

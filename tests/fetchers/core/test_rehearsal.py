@@ -4,8 +4,8 @@ import pytest
 
 from fetchers.core.load import rehearsal
 from fetchers.core.load.compare import Comparer
+from fetchers.core.records import Whole
 from fetchers.core.store import sql
-from fetchers.core.wire.records import Whole
 from tests.fetchers.core.conftest import PEOPLE, House, person, raw
 
 
