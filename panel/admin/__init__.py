@@ -27,10 +27,12 @@ def register(app: Flask, admin: Admin) -> None:
     """The pages beside the status table, in the order of the menu."""
     from panel.admin.changes import ChangesView
     from panel.admin.data import DataView
+    from panel.admin.quality import QualityView
     from panel.admin.runs import RunsView
     from panel.admin.syncs import SyncsView
 
     admin.add_view(RunsView())
     admin.add_view(ChangesView())
     admin.add_view(DataView())
+    admin.add_view(QualityView())
     admin.add_view(SyncsView())

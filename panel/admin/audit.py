@@ -39,6 +39,7 @@ ACTION_WORDS = {
     "run_requested": lazy("started a sync"),
     "run_cancelled": lazy("cancelled a run"),
     "diary_exported": lazy("exported the change diary"),
+    "quality_exported": lazy("exported the notes about data quality"),
     "hold_exported": lazy("saved the list of a hold"),
     "hold_accepted": lazy("accepted what was held"),
     "hold_rejected": lazy("kept the old data"),

@@ -9,7 +9,7 @@ from flask_babel import lazy_gettext as lazy
 from markupsafe import Markup
 from sqlalchemy import select
 
-from panel import diary
+from panel import diary, quality
 from panel.admin import browse, show, values
 from panel.auth.locale import current
 from panel.extensions import db
@@ -51,8 +51,8 @@ class Shown:
 
 def rows(url: str, lines: Sequence[diary.Change]) -> list[Shown]:
     """The lines of a page, with the names of those who are still there."""
-    tables = _tables()
-    names = _names(url, tables, lines)
+    tables = tables_of_people()
+    names = names_of(url, tables, lines)
     runs = _run_ids(lines)
     return [_row(line, tables.get(line.stream), names, runs.get(line.run)) for line in lines]
 
@@ -118,7 +118,7 @@ def _link(table: browse.DataTable, line: diary.Change, names: dict[tuple[str, st
     return values.row_url(table, {table.key[0]: line.key})
 
 
-def _tables() -> dict[str, browse.DataTable]:
+def tables_of_people() -> dict[str, browse.DataTable]:
     """Stream → the table that has its people: the first one of the stream."""
     found: dict[str, browse.DataTable] = {}
     for table in browse.tables().values():
@@ -126,8 +126,8 @@ def _tables() -> dict[str, browse.DataTable]:
     return found
 
 
-def _names(
-    url: str, tables: dict[str, browse.DataTable], lines: Sequence[diary.Change]
+def names_of(
+    url: str, tables: dict[str, browse.DataTable], lines: Sequence[diary.Change | quality.Noted]
 ) -> dict[tuple[str, str], str]:
     """(stream, key) → name, of those whose row is there. Tables whose key is not one column have none."""
     found: dict[tuple[str, str], str] = {}

@@ -6,41 +6,32 @@ Every value is written as text, so that no cell is ever a formula, and codes kee
 from typing import BinaryIO
 
 from flask_babel import gettext as _
-from xlsxwriter import Workbook
 
 from panel import diary, persian
 from panel.admin import browse, show
 from panel.admin.change_rows import KIND_WORDS, WHY_WORDS
+from panel.admin.sheets import Book
 from panel.auth.locale import current
 
 MOST_LINES = 50_000
-LONGEST_CELL = 32_000  # Excel's own limit is 32,767
 
 
 def write(target: BinaryIO, url: str, wanted: diary.Wanted, *, may_see_personal: bool) -> int:
     """Write the newest lines, a row for each field that changed; how many lines there are in the file."""
     tables = {table.stream.name: table for table in browse.tables().values()}
-    book = Workbook(
-        target,
-        {
-            "constant_memory": True,
-            "strings_to_formulas": False,
-            "strings_to_urls": False,
-            "strings_to_numbers": False,
-        },
+    book = Book(target)
+    heads = (
+        _("When"),
+        _("Source"),
+        _("Part"),
+        _("Key"),
+        _("What happened"),
+        _("Field"),
+        _("Before"),
+        _("After"),
     )
-    sheet = book.add_worksheet("Hamgam")
-    if current() == "fa":
-        sheet.right_to_left()
-    sheet.freeze_panes(1, 0)
-    bold = book.add_format({"bold": True})
-    for place, word in enumerate(
-        (_("When"), _("Source"), _("Part"), _("Key"), _("What happened"), _("Field"), _("Before"), _("After"))
-    ):
-        sheet.write_string(0, place, word, bold)
-    for place, width in enumerate((20, 18, 26, 16, 14, 20, 30, 30)):
-        sheet.set_column(place, place, width)
-    count, at = 0, 1
+    book.sheet("Hamgam", list(zip(heads, (20, 18, 26, 16, 14, 20, 30, 30), strict=True)))
+    count = 0
     for line in diary.lines(url, wanted, MOST_LINES):
         line = diary.masked(line, may_see_personal)
         table = tables.get(line.stream)
@@ -53,10 +44,7 @@ def write(target: BinaryIO, url: str, wanted: diary.Wanted, *, may_see_personal:
         )
         for field, before, after in _fields(line):
             word = table.label_of(field, current()) if table and field else field
-            for place, value in enumerate((*first, word, before, after)):
-                if value is not None and value != "":
-                    sheet.write_string(at, place, _text(value))
-            at += 1
+            book.row(None if value is None else str(value) for value in (*first, word, before, after))
         count += 1
     book.close()
     return count
@@ -72,9 +60,3 @@ def _fields(line: diary.Change) -> list[tuple[str, object, object]]:
     after = line.after or {}
     note = WHY_WORDS.get(after.get("why", ""), "") if line.kind == "left" else after.get("rows", "")
     return [("", None, str(note))]
-
-
-def _text(value: object) -> str:
-    """One cell's text: no control characters, which would make a file that Excel refuses."""
-    text = "".join(sign if sign.isprintable() or sign in "\u200c\u200d" else " " for sign in str(value))
-    return text[:LONGEST_CELL]

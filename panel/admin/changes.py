@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from panel import audit, diary, persian
 from panel.admin import base, change_rows, change_sheet, sources
+from panel.admin.sheets import XLSX
 from panel.auth.locale import current
 from panel.auth.roles import requires
 from panel.clock import utcnow
@@ -20,7 +21,6 @@ from panel.extensions import db
 from panel.models import DataSync, SyncRun
 
 LONGEST_SEARCH = 100
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class ChangesView(base.PanelView):

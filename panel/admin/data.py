@@ -6,15 +6,18 @@ from flask import abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import lazy_gettext as lazy
+from flask_login import current_user
 
-from panel import diary
-from panel.admin import base, browse, change_rows
+from panel import diary, quality
+from panel.admin import base, browse, change_rows, quality_rows
+from panel.admin.quality import campus_names
 from panel.admin.values import may_see, name, row_url, shown
 from panel.auth.locale import current
 from panel.clock import utcnow
 
 LONGEST_SEARCH = 100
 DIARY_LINES = 100
+NOTES = 50
 
 
 class DataView(base.PanelView):
@@ -94,6 +97,7 @@ class DataView(base.PanelView):
             parts=parts,
             every=every,
             rows=_diary(table, found, url),
+            odd=_odd(table, found, url),
             kind_badge=change_rows.kind_badge,
             now=utcnow(),
             shown=shown,
@@ -116,6 +120,17 @@ def _diary(table: browse.DataTable, row: dict[str, Any], url: str) -> list[chang
         return []
     wanted = diary.Wanted(streams=(table.stream.name,), key=str(row[own[0]]))
     return change_rows.rows(url, list(diary.lines(url, wanted, DIARY_LINES)))
+
+
+def _odd(table: browse.DataTable, row: dict[str, Any], url: str) -> list[quality_rows.Shown]:
+    """What is odd about this person or row, over all of their parts."""
+    own = [column for column in table.stream.primary_key if column not in table.stream.partition_columns]
+    if len(own) != 1:
+        return []
+    sees_personal = bool(current_user.can("admin"))
+    wanted = quality.Wanted(streams=(table.stream.name,), key=str(row[own[0]]))
+    found = list(quality.notes(url, wanted, NOTES, sees_personal=sees_personal))
+    return quality_rows.rows(url, found, campus_names(), sees_personal=sees_personal)
 
 
 def _searched(table: browse.DataTable) -> str:

@@ -1,7 +1,5 @@
 """The page of a held run, whom it would remove, and the buttons that decide about it."""
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +14,8 @@ from fetchers.core.clean import Text
 from fetchers.core.decide import holds
 from fetchers.core.errors import FetchError
 from panel import audit, decisions, doorbell, held
-from panel.admin import base, show, sources
+from panel.admin import base, show, sources, values
+from panel.admin.sheets import csv_line
 from panel.auth.locale import current
 from panel.auth.roles import requires
 from panel.clock import utcnow
@@ -26,7 +25,6 @@ from panel.models import SyncRun
 ROWS_A_PAGE = 50
 MOST_PARTS = 50
 LONGEST_SEARCH = 100
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would execute
 
 
 class HeldPages:
@@ -180,9 +178,7 @@ def _value(column: held.Column, row: holds.Vanishing) -> Any:
 
 def _shown(column: held.Column, row: holds.Vanishing) -> Markup | str:
     if column.personal and not current_user.can("admin"):
-        return Markup('<span class="masked" title="{}">••••</span>').format(
-            _("Personal data: shown to administrators only")
-        )
+        return values.masked()
     value = _value(column, row)
     if value is None or value == "":
         return Markup('<span class="muted">–</span>')
@@ -194,25 +190,13 @@ def _shown(column: held.Column, row: holds.Vanishing) -> Markup | str:
 def _csv(run: SyncRun, search: str, part: str | None) -> Iterator[str]:
     columns = held.columns(run)
     heads = [column.label(current()) for column in columns]
-    yield _line([*heads, _("Part"), _("Note")])
+    yield csv_line([*heads, _("Part"), _("Note")])
     number = 1
     while True:
         page = _page(run, search, part, number, held.EXPORTED_AT_ONCE)
         for row in page.rows:
             cells = [_value(column, row) for column in columns]
-            yield _line([*cells, show.part_name(row.part), _("moved") if row.moved else ""])
+            yield csv_line([*cells, show.part_name(row.part), _("moved") if row.moved else ""])
         if len(page.rows) < held.EXPORTED_AT_ONCE:
             return
         number += 1
-
-
-def _line(cells: list[Any]) -> str:
-    written = io.StringIO()
-    csv.writer(written).writerow(_safe(cell) for cell in cells)
-    return written.getvalue()
-
-
-def _safe(cell: Any) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(FORMULA) else text

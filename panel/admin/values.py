@@ -12,6 +12,7 @@ from fetchers.core.clean import Code, Email, JalaliDate, NationalCode, Phone
 from panel import persian
 from panel.admin import browse
 from panel.auth.locale import current
+from panel.diary import MASK
 
 
 def name(table: browse.DataTable, row: Mapping[str, Any]) -> str:
@@ -41,15 +42,20 @@ def shown(table: browse.DataTable, column: str, value: Any) -> Markup | str:
     if value is None or value == "":
         return Markup('<span class="muted">–</span>')
     if not may_see(table, column):
-        return Markup('<span class="masked" title="{}">••••</span>').format(
-            _("Personal data: shown to administrators only")
-        )
+        return masked()
     field = table.field(column)
     if isinstance(field, JalaliDate):
         return Markup('<span class="num" dir="ltr">{}</span>').format(persian.digits(value, current()))
     if field is None or isinstance(field, Code | Email | NationalCode | Phone) or table.is_number(column):
         return Markup('<span class="ltr">{}</span>').format(value)
     return Markup("<bdi>{}</bdi>").format(value)
+
+
+def masked() -> Markup:
+    """What stands for a value that this person may not see."""
+    return Markup('<span class="masked" title="{}">{}</span>').format(
+        _("Personal data: shown to administrators only"), MASK
+    )
 
 
 def row_url(table: browse.DataTable, row: Mapping[str, Any]) -> str:

@@ -2,7 +2,20 @@
 
 import click
 
-from panel.cli import campuses, decisions, move, processes, runs, settings, status, sync, undo, upkeep, users
+from panel.cli import (
+    campuses,
+    decisions,
+    move,
+    processes,
+    quality,
+    runs,
+    settings,
+    status,
+    sync,
+    undo,
+    upkeep,
+    users,
+)
 from panel.cli.house import Commands, House
 
 
@@ -29,6 +42,7 @@ for command in (
     processes.engine,
     sync.sync,
     status.status,
+    quality.quality,
     runs.runs,
     runs.cancel,
     decisions.approve,

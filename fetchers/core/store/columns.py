@@ -53,8 +53,7 @@ CREATE TABLE IF NOT EXISTS _hamgam_rejected (
 );
 CREATE INDEX IF NOT EXISTS _hamgam_rejected_part ON _hamgam_rejected (stream, part, hash);
 -- What the pages about data quality ask: counts by kind and part, lists by kind and key. No line itself need be read.
-CREATE INDEX IF NOT EXISTS _hamgam_rejected_kind ON _hamgam_rejected (stream, reason, field, kept, part, key);
-CREATE INDEX IF NOT EXISTS _hamgam_rejected_key ON _hamgam_rejected (stream, key);
+CREATE INDEX IF NOT EXISTS _hamgam_rejected_kind ON _hamgam_rejected (stream, reason, field, kept, part, key, run);
 CREATE TABLE IF NOT EXISTS _hamgam_search (
     table_name TEXT NOT NULL,
     key TEXT NOT NULL,
