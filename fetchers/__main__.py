@@ -111,7 +111,11 @@ def _by_hand(arguments: list[str]) -> int:
     parser.add_argument(
         "--full", action="store_true", help="compare with the stored rows, ignore known hashes"
     )
-    parser.add_argument("--dry-run", action="store_true", help="compare, write nothing")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="compare; what would change goes into rehearsals/ beside the database",
+    )
     parser.add_argument("--json", action="store_true", help="print the events instead of a progress bar")
     given = parser.parse_args(arguments)
 
@@ -126,13 +130,15 @@ def _by_hand(arguments: list[str]) -> int:
     try:
         with open(given.settings, encoding="utf-8") as file:
             settings: dict[str, Any] = json.load(file)
+        beside = sql.path_of(given.database).resolve().parent
         spec = Spec(
             source=given.source,
             settings=settings,
             run=str(uuid.uuid4()),
             epoch=ledger.destination_epoch(given.database),
             database=given.database,
-            staging=str(sql.path_of(given.database).resolve().parent / "staging"),
+            staging=str(beside / "staging"),
+            rehearsals=str(beside / "rehearsals"),
             mode="full" if given.full else "incremental",
             dry_run=given.dry_run,
             now=datetime.now(UTC),

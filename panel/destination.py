@@ -8,7 +8,7 @@ from sqlalchemy import Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def reader(url: str) -> Engine:
     """An engine that cannot write, nor make the file that it should read."""
     address = make_url(url)

@@ -10,6 +10,7 @@ from fetchers.core import registry
 from fetchers.core.decide import holds
 from fetchers.core.fetcher import Stream
 from fetchers.core.load.staging import HeldPart
+from panel import rehearsals
 from panel.config import Config
 from panel.models import SyncRun
 
@@ -30,8 +31,11 @@ class Column:
 
 
 def parts(run: SyncRun, config: Config) -> list[HeldPart]:
-    """The held parts; none once the run is superseded, accepted or lapsed. Raises FetchError."""
-    return holds.parts(config.instance / "staging", run.sync.fetcher, run.uuid)
+    """The held parts; none once the run is superseded, accepted or lapsed. Of a rehearsal, what would be held.
+
+    Raises FetchError.
+    """
+    return holds.parts(rehearsals.staging(config, run), run.sync.fetcher, run.uuid)
 
 
 def vanishing(
@@ -46,7 +50,7 @@ def vanishing(
 ) -> holds.Page:
     """Whom it would remove, those who really leave first. Raises FetchError."""
     page = holds.vanishing(
-        config.instance / "staging",
+        rehearsals.staging(config, run),
         run.sync.fetcher,
         run.uuid,
         config.data_database_url,

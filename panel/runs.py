@@ -183,7 +183,9 @@ def cancel(session: Session, run: SyncRun, *, now: datetime, user: User | str | 
     )
     if changed is None:
         return False
-    if changed.status == "cancelled":
+    if changed.status == "cancelled" and run.dry_run:
+        _show_the_real_one(session, changed.sync_id, run.id)
+    elif changed.status == "cancelled":
         _mirror(session, changed.sync_id, run.id, status="cancelled", error_code="E_CANCELLED")
     get(session, run.id)
     return True
@@ -354,6 +356,7 @@ def finish(
     1. running → success | failed | cancelled | held, with counts, duration and the error in words.
     2. End its attempt, and the parts of a success whose events were lost with the child.
     3. The sync's status row: newest status, failures in a row, after a success the rows and the difference.
+       A rehearsal leaves no trace in it: it says nothing about the data that are there.
     `next_run_at`: move the schedule to this moment (back-off; panel/engine/schedule.py reckons it).
     """
     run = get(session, run_id)
@@ -400,11 +403,14 @@ def finish(
         before = sync.records
         mirrored["records"] = outcome.records
         mirrored["records_delta"] = None if before is None else outcome.records - before
-    if outcome.status == "failed" and not run.dry_run and run.mode != UNDO:
+    if outcome.status == "failed" and run.mode != UNDO:
         mirrored["consecutive_failures"] = DataSync.consecutive_failures + 1
     if next_run_at is not None:
         mirrored["next_run_at"] = next_run_at
-    _mirror(session, changed.sync_id, run_id, **mirrored)
+    if run.dry_run:
+        _show_the_real_one(session, changed.sync_id, run_id)
+    else:
+        _mirror(session, changed.sync_id, run_id, **mirrored)
     return get(session, run_id)
 
 
@@ -451,6 +457,24 @@ def _mirror(session: Session, sync_id: int, run_id: int, **values: Any) -> None:
         update(DataSync)
         .where(DataSync.id == sync_id, func.coalesce(DataSync.last_run_id, 0) <= run_id)
         .values(last_run_id=run_id, **values)
+        .execution_options(synchronize_session=False)
+    )
+    session.get(DataSync, sync_id, populate_existing=True)
+
+
+def _show_the_real_one(session: Session, sync_id: int, rehearsal: int) -> None:
+    """A rehearsal was shown in the status row while it ran; afterwards the newest run is that did something."""
+    real = session.execute(
+        select(SyncRun.id, SyncRun.status, SyncRun.error_code)
+        .where(SyncRun.sync_id == sync_id, SyncRun.dry_run.is_(False))
+        .order_by(SyncRun.id.desc())
+        .limit(1)
+    ).one_or_none()
+    run_id, status, error_code = (None, None, None) if real is None else tuple(real)
+    session.execute(
+        update(DataSync)
+        .where(DataSync.id == sync_id, DataSync.last_run_id == rehearsal)
+        .values(last_run_id=run_id, status=status, error_code=error_code)
         .execution_options(synchronize_session=False)
     )
     session.get(DataSync, sync_id, populate_existing=True)

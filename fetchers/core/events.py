@@ -5,6 +5,7 @@ progress   {"counts", "partitions", "staged", "waiting"}, at most two a second
 partition  {"part", "state": done | staged | failed | held, "counts", "error", "seconds"}
 log        {"level", "message"}
 and one last: result | held | error, with "counts", "partitions", "records", and "error" unless it is a result
+(a dry run's result has one where the real run would be held)
 """
 
 import json

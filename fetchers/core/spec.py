@@ -1,9 +1,9 @@
 """What a child is told to do: one JSON object, the first line of its stdin."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class GuardLimits(BaseModel):
@@ -21,7 +21,8 @@ class Spec(BaseModel):
     run: the run's UUID, under which the ledger knows it. epoch: of the engine's lease; the destination refuses an
     older one. partitions: which parts, each as some of its values; None: all. resume: UUIDs of earlier, unfinished
     runs whose completed parts need not be asked for again. staging: folder for parts that wait for the verdict.
-    about: the run that mode `approve` publishes the held parts of, or that mode `undo` takes back.
+    about: the run that mode `approve` publishes the held parts of, or that mode `undo` takes back. rehearsals: folder
+    for what a dry run would publish; it writes nowhere else.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -34,6 +35,7 @@ class Spec(BaseModel):
     epoch: int = 0
     database: str = ""
     staging: str = ""
+    rehearsals: str = ""
     mode: str = Field("incremental", pattern="^(incremental|full|approve|undo)$")
     about: str = ""
     dry_run: bool = False
@@ -41,3 +43,9 @@ class Spec(BaseModel):
     resume: list[str] = Field(default_factory=list)
     guard: GuardLimits = Field(default_factory=GuardLimits)
     now: datetime
+
+    @model_validator(mode="after")
+    def _a_dry_run_has_a_place(self) -> Self:
+        if self.dry_run and not self.rehearsals:
+            raise ValueError("a dry run needs a folder for its rehearsal")
+        return self

@@ -60,7 +60,9 @@ class ProgressBar:
         )
         self._progress.stop()
         self.console.print(", ".join(f"{word} {event['counts'][word]}" for word in COUNTS), markup=False)
-        if kind != "result":
+        if event.get("error"):
+            if kind == "result":
+                self.console.print("A rehearsal: the real run would be held.", markup=False)
             self.console.print(
                 f"{event['error']['code']}: {event['error']['message']}", style="red", markup=False
             )

@@ -37,6 +37,7 @@ ACTION_WORDS = {
     "schedule_changed": lazy("changed a schedule"),
     "connection_tested": lazy("tested the connection"),
     "run_requested": lazy("started a sync"),
+    "rehearsal_requested": lazy("started a rehearsal"),
     "run_cancelled": lazy("cancelled a run"),
     "diary_exported": lazy("exported the change diary"),
     "quality_exported": lazy("exported the notes about data quality"),
@@ -60,6 +61,7 @@ PROGRAM_WORDS = {
 }
 ABOUT_A_SOURCE = (
     "run_requested",
+    "rehearsal_requested",
     "run_cancelled",
     "settings_changed",
     "schedule_changed",

@@ -1,6 +1,6 @@
 """Lines of the change diary as people read them: who it was, what happened, from what to what."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,12 +49,29 @@ class Shown:
     note: str
 
 
-def rows(url: str, lines: Sequence[diary.Change]) -> list[Shown]:
-    """The lines of a page, with the names of those who are still there."""
+def rows(
+    url: str,
+    lines: Sequence[diary.Change],
+    newcomers: Mapping[tuple[str, str, str], Mapping[str, Any]] | None = None,
+) -> list[Shown]:
+    """The lines of a page, with the names of those who are still there.
+
+    newcomers: of a rehearsal, rows that are not there yet, by stream, part and key.
+    """
     tables = tables_of_people()
     names = names_of(url, tables, lines)
     runs = _run_ids(lines)
-    return [_row(line, tables.get(line.stream), names, runs.get(line.run)) for line in lines]
+    coming = newcomers or {}
+    return [
+        _row(
+            line,
+            tables.get(line.stream),
+            names,
+            runs.get(line.run),
+            coming.get((line.stream, line.part, line.key or ""), {}),
+        )
+        for line in lines
+    ]
 
 
 def kind_badge(kind: str) -> Markup:
@@ -74,12 +91,16 @@ def field_choices() -> list[tuple[str, str]]:
 
 
 def _row(
-    line: diary.Change, table: browse.DataTable | None, names: dict[tuple[str, str], str], run_id: int | None
+    line: diary.Change,
+    table: browse.DataTable | None,
+    names: dict[tuple[str, str], str],
+    run_id: int | None,
+    coming: Mapping[str, Any],
 ) -> Shown:
     if table is None:  # no fetcher declares this stream any more
         return Shown(line, line.stream, "", None, run_id, [], "")
     label = table.stream.label(current())
-    whole = line.before or {}
+    whole = line.before or coming
     who = names.get((line.stream, line.key or ""), "") or values.name(table, whole)
     return Shown(line, label, who, _link(table, line, names), run_id, _details(table, line), _note(line))
 

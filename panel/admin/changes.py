@@ -1,6 +1,7 @@
 """«دفتر تغییرات»: who appeared, left or changed, over all runs or of one; a search, and a file for Excel."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from flask import request, send_file, url_for
@@ -11,7 +12,7 @@ from flask_babel import lazy_gettext as lazy
 from flask_login import current_user
 from sqlalchemy import select
 
-from panel import audit, diary, persian
+from panel import audit, diary, persian, rehearsals
 from panel.admin import base, change_rows, change_sheet, sources
 from panel.admin.sheets import XLSX
 from panel.auth.locale import current
@@ -40,9 +41,7 @@ class ChangesView(base.PanelView):
         run = _run(request.form.get("run", ""))
         wanted, _problems = wanted_from(request.form, run)
         book = io.BytesIO()
-        count = change_sheet.write(
-            book, base.config().data_database_url, wanted, may_see_personal=current_user.can("admin")
-        )
+        count = change_sheet.write(book, _diary_url(run), wanted, may_see_personal=current_user.can("admin"))
         book.seek(0)
         audit.record(
             db.session(),
@@ -58,16 +57,18 @@ class ChangesView(base.PanelView):
 
 def page_of(run: SyncRun | None) -> dict[str, Any]:
     """What the diary's page shows: of one run, or over all."""
-    url = base.config().data_database_url
     wanted, problems = wanted_from(request.args, run)
     of_source = tuple(stream.name for stream in _streams_of(run.sync.key)) if run else wanted.streams
-    since = diary.whole_since(url, of_source)
-    found = diary.page(url, wanted, number=base.page_number())
+    since = diary.whole_since(_diary_url(run), of_source)
+    found = diary.page(_diary_url(run), wanted, number=base.page_number())
     syncs = db.session.scalars(select(DataSync).order_by(DataSync.key)).all()
     return {
         "run": run,
         "label": sources.listing(run.sync).label(current()) if run else None,
-        "rows": change_rows.rows(url, found.changes),
+        "rows": change_rows.rows(
+            base.config().data_database_url, found.changes, _newcomers(run, found.changes)
+        ),
+        "file_is_gone": run is not None and run.dry_run and not rehearsals.is_kept(base.config(), run),
         "kind_badge": change_rows.kind_badge,
         "kind_words": change_rows.KIND_WORDS,
         "fields": change_rows.field_choices(),
@@ -116,6 +117,18 @@ def wanted_from(given: Any, run: SyncRun | None) -> tuple[diary.Wanted, list[str
         key=given.get("key", "")[:200] or None,
     )
     return wanted, problems
+
+
+def _diary_url(run: SyncRun | None) -> str:
+    return base.config().data_database_url if run is None else rehearsals.diary_url(base.config(), run)
+
+
+def _newcomers(run: SyncRun | None, lines: Sequence[diary.Change]) -> dict[rehearsals.Place, dict[str, Any]]:
+    """Who would appear, by a rehearsal: no table has them yet."""
+    if run is None or not run.dry_run:
+        return {}
+    places = [(line.stream, line.part, line.key) for line in lines if line.kind == "added" and line.key]
+    return rehearsals.newcomers(base.config(), run, places)
 
 
 def _streams_of(key: str) -> list[Any]:

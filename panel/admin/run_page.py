@@ -8,8 +8,10 @@ from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
-from panel import explain
+from fetchers.core.errors import FetchError
+from panel import explain, rehearsals
 from panel.admin import show, sources
+from panel.config import Config
 from panel.models import RunLog, RunPartition, SyncRun
 
 PARTS_A_PAGE = 25
@@ -41,6 +43,15 @@ class Progress:
     @property
     def finished(self) -> int:
         return self.done + self.failed + self.held
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """What a rehearsal says of the real run. held: why that would be held; kept: the list can be looked at."""
+
+    kept: bool
+    held: str | None
+    trouble: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,8 +115,26 @@ def explanation(run: SyncRun, now: datetime) -> explain.Explanation | None:
     if run.status == "cancelled" and run.stop_requested_by:
         params.setdefault("by", run.stop_requested_by)
     why = show.explained(run.error_code, params)
+    if run.dry_run:
+        why = replace(why, safe=_("This was a rehearsal: nothing was written."))
     decided = show.decision(run, now)
     return replace(why, todo=decided) if decided else why
+
+
+def rehearsed(run: SyncRun, config: Config) -> Rehearsed | None:
+    """What a rehearsal says; None of every other run."""
+    if not run.dry_run:
+        return None
+    try:
+        told = rehearsals.foretold(config, run)
+    except FetchError as error:
+        return Rehearsed(False, None, show.explained(error.code, error.params).what)
+    held = None
+    if told is not None and told.status == "held":
+        held = show.explained(told.error_code or "E_SHRUNK", dict(told.error_params)).what
+    elif run.status == "success" and run.partitions_held:
+        held = show.explained("E_SHRUNK").what
+    return Rehearsed(rehearsals.is_kept(config, run), held)
 
 
 def counts(run: SyncRun) -> list[tuple[str, str, int]]:

@@ -146,6 +146,7 @@ class RunsView(HeldPages, base.PanelView):
             "part_words": show.PART_WORDS,
             "run_url": url_for("runs.one", run_id=run.id),
             "diary": undoing.of_run(run),
+            "rehearsed": run_page.rehearsed(run, base.config()),
         }
 
 

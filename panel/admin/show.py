@@ -134,10 +134,22 @@ def status_badge(status: str | None) -> Markup:
 
 
 def run_badge(run: SyncRun) -> Markup:
-    """A run's status; of a hold that is decided, the decision."""
+    """A run's status; of a hold that is decided, the decision; a rehearsal never looks like a sync."""
+    if run.dry_run:
+        return _rehearsal_badge(run)
     if run.status == "held" and run.decision is not None:
         return _badge("cancelled", "hand", DECISION_WORDS.get(run.decision, run.decision))
     return status_badge(run.status)
+
+
+def _rehearsal_badge(run: SyncRun) -> Markup:
+    mark = _badge("none", "eye", _("Rehearsal"))
+    if run.status == "success" and not run.partitions_held:
+        return mark
+    foretold = (
+        _badge("held", "hand", _("Would be held")) if run.status == "success" else status_badge(run.status)
+    )
+    return Markup("{} {}").format(mark, foretold)
 
 
 def decision(run: SyncRun, now: datetime) -> str | None:

@@ -90,9 +90,16 @@ def sources(session: Session, config: Config, now: datetime) -> list[Source]:
 def source(sync: DataSync, session: Session, config: Config, now: datetime) -> Source:
     file = listing(sync)
     last = session.scalars(
-        select(SyncRun).where(SyncRun.sync_id == sync.id).order_by(SyncRun.id.desc()).limit(STRIP)
+        select(SyncRun)
+        .where(SyncRun.sync_id == sync.id, SyncRun.dry_run.is_(False))
+        .order_by(SyncRun.id.desc())
+        .limit(STRIP)
     ).all()
-    newest = last[0] if last else None
+    # A rehearsal says nothing about the data that are there, so it is shown only while it runs.
+    active = session.scalar(
+        select(SyncRun).where(SyncRun.sync_id == sync.id, SyncRun.dry_run, SyncRun.status.in_(ACTIVE))
+    )
+    newest = active or (last[0] if last else None)
     usual = usual_seconds(session, sync.id)
     name = file.label(current())
     return Source(
@@ -113,7 +120,12 @@ def usual_seconds(session: Session, sync_id: int) -> float | None:
     """How long a run of this source usually takes: the median of its last successes."""
     took = session.scalars(
         select(SyncRun.duration_seconds)
-        .where(SyncRun.sync_id == sync_id, SyncRun.status == "success", SyncRun.duration_seconds.is_not(None))
+        .where(
+            SyncRun.sync_id == sync_id,
+            SyncRun.status == "success",
+            SyncRun.dry_run.is_(False),
+            SyncRun.duration_seconds.is_not(None),
+        )
         .order_by(SyncRun.id.desc())
         .limit(USUAL_OF)
     ).all()

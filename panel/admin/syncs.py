@@ -1,5 +1,7 @@
 """The buttons and the settings of one source."""
 
+from typing import Any
+
 from flask import abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
@@ -14,7 +16,7 @@ from panel.admin import base, settings_form, sources, undoing
 from panel.auth.roles import requires
 from panel.clock import utcnow
 from panel.extensions import db
-from panel.models import DataSync
+from panel.models import DataSync, SyncRun
 
 
 class SyncsView(base.PanelView):
@@ -41,20 +43,30 @@ class SyncsView(base.PanelView):
         one = sources.source(sync, session, base.config(), utcnow())
         if one.cannot:
             return base.done(False, one.cannot, back)
-        mode = "full" if request.form.get("mode") == "full" else "incremental"
+        wish = _wish(sync)
         asked = runs.request(
-            session, sync, triggered_by="panel", now=utcnow(), user=current_user.username, mode=mode
+            session, sync, triggered_by="panel", now=utcnow(), user=current_user.username, **wish
         )
         if not asked.joined:
             audit.record(
-                session, current_user.username, "run_requested", key, request.remote_addr, run=asked.run.id
+                session,
+                current_user.username,
+                "rehearsal_requested" if wish["dry_run"] else "run_requested",
+                key,
+                request.remote_addr,
+                run=asked.run.id,
             )
-        run_id = asked.run.id
+        run_id, rehearsed = asked.run.id, asked.run.dry_run
         session.commit()
         doorbell.ring(base.config().instance)
-        text = (
-            _("%(source)s is being synced already.") if asked.joined else _("The sync of %(source)s begins.")
-        )
+        if asked.joined and rehearsed != wish["dry_run"]:
+            text = _("%(source)s is busy with another run; ask again when it has ended.")
+        elif rehearsed:
+            text = _("The rehearsal for %(source)s begins; nothing will be written.")
+        elif asked.joined:
+            text = _("%(source)s is being synced already.")
+        else:
+            text = _("The sync of %(source)s begins.")
         go = url_for("runs.one", run_id=run_id) if request.form.get("then") == "run" else None
         return base.done(True, text % {"source": name}, back, go)
 
@@ -107,6 +119,19 @@ class SyncsView(base.PanelView):
         audit.record(session, current_user.username, "connection_tested", key, request.remote_addr)
         session.commit()  # nothing is held while the gateway thinks
         return base.done(*settings_form.check(sync, resolved, base.config()), back)
+
+
+def _wish(sync: DataSync) -> dict[str, Any]:
+    """What the pressed button asks for. rehearsed: the number of a rehearsal, to be done for real as it was tried."""
+    rehearsed = request.form.get("rehearsed", "")
+    if rehearsed:
+        number = int(rehearsed) if rehearsed.isascii() and rehearsed.isdigit() and len(rehearsed) < 16 else 0
+        run = db.session.get(SyncRun, number)
+        if run is None or not run.dry_run or run.sync_id != sync.id:
+            abort(404)
+        return {"mode": run.mode, "dry_run": False, "partitions": run.partitions_wanted}
+    mode = "full" if request.form.get("mode") == "full" else "incremental"
+    return {"mode": mode, "dry_run": "dry_run" in request.form}
 
 
 def _sync(key: str) -> DataSync:

@@ -10,7 +10,7 @@ from flask_login import current_user
 
 from fetchers.core.decide.undo import preview
 from fetchers.core.errors import FetchError
-from panel import audit, diary, doorbell, runs
+from panel import audit, diary, doorbell, rehearsals, runs
 from panel.admin import base, change_rows, show, sources
 from panel.auth.locale import current
 from panel.clock import utcnow
@@ -32,7 +32,8 @@ class OfRun:
 
 def of_run(run: SyncRun) -> OfRun:
     session = db.session()
-    found = {} if run.status in ACTIVE else diary.counts(base.config().data_database_url, run.uuid)
+    where = rehearsals.diary_url(base.config(), run)
+    found = {} if run.status in ACTIVE else diary.counts(where, run.uuid)
     about = session.get(SyncRun, run.about_run_id) if run.about_run_id else None
     return OfRun(
         [(kind, str(word), found[kind]) for kind, word in change_rows.KIND_WORDS.items() if kind in found],

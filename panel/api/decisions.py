@@ -18,7 +18,7 @@ LONGEST_SEARCH = 100
 
 @api.get("/runs/<int:run_id>/vanishing")
 def show_vanishing(run_id: int) -> ResponseReturnValue:
-    """Whom a held run would remove: the held parts, and a page of rows as they are stored now.
+    """Whom a held run, or a rehearsal's real run, would remove: the held parts, and a page of rows as stored now.
 
     `search` looks for words in names and numbers, `part` chooses a part, `page` and `limit` (at most 500) divide.
     Those who only moved to another part come last. Personal columns are null unless the token is an administrator's.

@@ -73,7 +73,11 @@ def show_sync(key: str) -> ResponseReturnValue:
 
 @api.post("/syncs/<key>/runs")
 def trigger(key: str) -> ResponseReturnValue:
-    """Ask for a run: 202 with a new one, 200 with the one that is there already (`joined`)."""
+    """Ask for a run: 202 with a new one, 200 with the one that is there already (`joined`).
+
+    `dry_run`: a rehearsal. It writes nothing; its `changes` and `vanishing` say what the real run would do, and
+    `partitions.held` how many parts would be held.
+    """
     wish = body(Trigger)
     sync = sync_or_404(key)
     wanted = runs.request(
@@ -91,7 +95,7 @@ def trigger(key: str) -> ResponseReturnValue:
         audit.record(
             db.session(),
             caller().username,
-            "run_requested",
+            "rehearsal_requested" if wish.dry_run else "run_requested",
             subject=key,
             address=address(),
             run=wanted.run.id,

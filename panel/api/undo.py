@@ -7,12 +7,13 @@ from flask.typing import ResponseReturnValue
 
 from fetchers.core.decide.undo import preview
 from fetchers.core.errors import FetchError
-from panel import audit, diary, doorbell, runs
+from panel import audit, diary, doorbell, rehearsals, runs
 from panel.api.door import Refused, api, caller, instance, iso, run_or_404, whole
 from panel.api.syncs import sync_dict, sync_or_404
 from panel.auth.login import address
 from panel.auth.roles import allows
 from panel.clock import utcnow
+from panel.config import Config
 from panel.extensions import db
 from panel.models import SyncRun
 
@@ -23,7 +24,7 @@ def show_changes(run_id: int) -> ResponseReturnValue:
 
     kind: added, changed, gone, loaded (a part's first load, one line) or left (by an undo). `whole_since`: what the
     source did before is not in the diary any more; null: nothing was removed. Personal fields are null unless the
-    token is an administrator's.
+    token is an administrator's. Of a rehearsal: what the real run would write, while its file is kept.
     """
     run = run_or_404(run_id)
     kind = request.args.get("kind")
@@ -36,7 +37,8 @@ def show_changes(run_id: int) -> ResponseReturnValue:
         words=request.args.get("search", "")[:100],
     )
     limit = whole("limit", 50, 200)
-    found = diary.page(_database(), wanted, number=whole("page", 1, 1_000_000), size=limit)
+    where = rehearsals.diary_url(_config(), run)
+    found = diary.page(where, wanted, number=whole("page", 1, 1_000_000), size=limit)
     may_see = allows(caller().role, "admin")
     return jsonify(
         changes=[_change(diary.masked(line, may_see, None)) for line in found.changes],
@@ -44,7 +46,7 @@ def show_changes(run_id: int) -> ResponseReturnValue:
         limit=limit,
         total=found.total,
         more=found.more,
-        whole_since=iso(diary.whole_since(_database(), _streams(run))),
+        whole_since=iso(diary.whole_since(where, _streams(run))),
     )
 
 
@@ -113,8 +115,13 @@ def resume(key: str) -> ResponseReturnValue:
     return jsonify(answer)
 
 
+def _config() -> Config:
+    config: Config = current_app.extensions["hamgam_config"]
+    return config
+
+
 def _database() -> str:
-    return str(current_app.extensions["hamgam_config"].data_database_url)
+    return _config().data_database_url
 
 
 def _change(line: diary.Change) -> dict[str, Any]:

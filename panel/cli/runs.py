@@ -36,7 +36,7 @@ def runs(house: House, key: str | None, limit: int, as_json: bool) -> None:
         table.add_row(
             str(run.id),
             run.sync.key,
-            " ".join(part for part in (run.status, run.error_code) if part),
+            " ".join(part for part in (run.status, run.error_code, run.dry_run and "(rehearsal)") if part),
             run.triggered_by,
             moment(run.started_at),
             "–" if run.duration_seconds is None else f"{run.duration_seconds:.1f}",

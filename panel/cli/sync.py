@@ -29,7 +29,11 @@ EXIT_CODES = {"success": 0, "held": 3}  # everything else: 1
     metavar="campus=1110,term=4051",
     help="Only this part; repeatable.",
 )
-@click.option("--dry-run", is_flag=True, help="Fetch and compare; publish nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="A rehearsal: fetch and compare, show exactly what would change, write nothing.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the run as the last line of stdout.")
 @click.pass_obj
 def sync(
@@ -38,6 +42,7 @@ def sync(
     """Sync one source now, and follow the run to its end.
 
     Where an engine runs it executes the run, and Ctrl-C leaves it alone; else this command executes it itself.
+    The exit code of a rehearsal is the one that the real run would have: 3 where it would be held.
     """
     from panel import runs
 
@@ -60,7 +65,8 @@ def sync(
         if asked.joined:
             _say_joined(asked.run, mode, dry_run, wanted)
         else:
-            audit.record(session, ACTOR, "run_requested", key, run=run_id, mode=mode)
+            action = "rehearsal_requested" if dry_run else "run_requested"
+            audit.record(session, ACTOR, action, key, run=run_id, mode=mode)
     end_with(house, run_id, as_json=as_json)
 
 
@@ -74,9 +80,14 @@ def end_with(house: House, run_id: int, *, as_json: bool) -> NoReturn:
     ended = _to_the_end(house, house.sessions, run_id)
     if as_json:
         click.echo(json.dumps(ended.to_dict(), ensure_ascii=False))
+    elif ended.dry_run:
+        from panel.cli.rehearsal import summary
+
+        click.echo(f"{verdict(ended)}\n{summary(house.config, ended)}")
     else:
         click.echo(verdict(ended))
-    sys.exit(EXIT_CODES.get(ended.status, 1))
+    would_be_held = ended.dry_run and ended.status == "success" and ended.partitions_held > 0
+    sys.exit(EXIT_CODES["held"] if would_be_held else EXIT_CODES.get(ended.status, 1))
 
 
 def _to_the_end(house: House, factory: sessionmaker[Session], run_id: int) -> SyncRun:
@@ -165,7 +176,8 @@ def verdict(run: SyncRun) -> str:
         f"{number:,} {name}" for name, number in facts["counts"].items() if number or name == "read"
     )
     seconds = "" if run.duration_seconds is None else f" in {run.duration_seconds:.1f} s"
-    line = f"{facts['sync']}: {run.status}{seconds} (run {run.id}): {counts}"
+    kind = "rehearsal, " if run.dry_run else ""
+    line = f"{facts['sync']}: {kind}{run.status}{seconds} (run {run.id}): {counts}"
     if run.error_code:
         line += f"\n{run.error_code}: {run.error_message}"
     return line

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from fetchers.core import registry
-from panel import runs, settings
+from panel import rehearsals, runs, settings
 from panel.config import Config
 from panel.engine.retry import Fault
 from panel.models import DataSync, SyncRun
@@ -60,6 +60,7 @@ def build(
         "settings": found.values,
         "database": config.data_database_url,
         "staging": str(config.instance / "staging"),
+        "rehearsals": str(rehearsals.folder(config)),
         "mode": run.mode,
         "dry_run": run.dry_run,
         "partitions": run.partitions_wanted,
@@ -101,9 +102,9 @@ def unfinished(session: Session, run: SyncRun, now: datetime) -> list[str]:
     """Earlier runs whose finished parts need not be asked for again, newest first.
 
     Those since the last success that fetched the whole source in the same mode and did not end well, of the
-    last 24 hours. A run of some parts, or a dry run, asks for everything.
+    last 24 hours. A run of some parts asks for everything; a dry run for what a real one would.
     """
-    if run.dry_run or run.partitions_wanted is not None:
+    if run.partitions_wanted is not None:
         return []
     whole = [
         earlier

@@ -68,7 +68,7 @@ def judge(
         "partitions": _numbers(last.get("partitions")),
         "records": first_table(_numbers(last.get("records"))),
     }
-    if said == "result" and exit_code == 0 and dry_run:
+    if said == "result" and exit_code in (0, HELD_EXIT) and dry_run:  # 3: it foretells a hold
         return Judgement("success", None, **known)
     if said == "held" and exit_code == HELD_EXIT:
         return Judgement("held", reported(last.get("error"), default="E_SHRUNK"), **known)

@@ -88,6 +88,7 @@ class Plane:
             "settings": settings,
             "database": self.database or f"sqlite:///{self.path}",
             "staging": str(self.folder / "staging"),
+            "rehearsals": str(self.folder / "rehearsals"),
             "now": datetime.now(UTC).isoformat(),
             **spec,
         }

@@ -1,6 +1,5 @@
 """What a second run finds: nothing where nothing changed, and exactly what did where something did."""
 
-import hashlib
 import json
 
 import pytest
@@ -104,23 +103,6 @@ def test_the_diary_agrees_with_what_the_simulator_says_that_it_did(loaded):
     outcome = house.sync(gateway, "students")
     kinds = sorted(one["kind"] for one in done)
     assert sorted(line[0] for line in diary(house, outcome.run)) == kinds
-
-
-def fingerprint(house):
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(house.folder.rglob("*"))
-        if path.is_file() and path.name != "stderr"
-    }
-
-
-def test_a_dry_run_tells_and_changes_no_byte(loaded):
-    house, gateway = loaded("students")
-    before = fingerprint(house)
-    ask(f"{gateway.url}/__sim__/delta", {"added": 3, "changed": 4, "gone": 2, "stream": "students"})
-    outcome = house.sync(gateway, "students", dry_run=True)
-    assert (outcome.code, changes(outcome)) == (0, {"added": 3, "changed": 4, "gone": 2})
-    assert fingerprint(house) == before
 
 
 def test_a_full_run_heals_what_somebody_did_by_hand(loaded):

@@ -216,9 +216,31 @@ def test_a_dry_run_changes_neither_the_rows_nor_the_last_success(
     run = ask(factory, add_sync(records=5), dry_run=True).run
     with writing(factory) as session:
         runs.claim(session, run.id, epoch=1, now=NOW)
+    assert the_sync(factory).status == "running"
     end(factory, run, runs.Outcome("success", records=99))
     row = the_sync(factory)
-    assert (row.status, row.records, row.last_success_at) == ("success", 5, None)
+    assert (row.status, row.records, row.last_success_at, row.last_run_id) == (None, 5, None, None)
+
+
+@pytest.mark.parametrize("status", ["success", "failed", "cancelled"])
+def test_after_a_rehearsal_the_status_row_shows_the_real_run_before_it(
+    factory: Factory, add_sync: AddSync, lead: Callable[[int], None], status: str
+) -> None:
+    lead(1)
+    sync = add_sync()
+    real = start(factory, sync)
+    end(factory, real, runs.Outcome("failed", "E_AUTH"))
+    rehearsal = ask(factory, sync, dry_run=True).run
+    if status == "cancelled":
+        with writing(factory) as session:
+            runs.cancel(session, runs.get(session, rehearsal.id), now=NOW, user="maryam")
+    else:
+        with writing(factory) as session:
+            runs.claim(session, rehearsal.id, epoch=1, now=NOW)
+        end(factory, rehearsal, runs.Outcome(status, None if status == "success" else "E_SERVER"))
+    row = the_sync(factory)
+    assert (row.status, row.error_code, row.last_run_id) == ("failed", "E_AUTH", real.id)
+    assert row.consecutive_failures == 1
 
 
 def test_a_run_of_some_parts_does_not_pass_for_a_sync_of_the_whole_source(

@@ -30,6 +30,7 @@ from fetchers.core.load.fetching import Fetched, FetcherBroken, Part, Threads, b
 from fetchers.core.load.guard import NAMED_PARTS, Limits
 from fetchers.core.load.judging import Judging
 from fetchers.core.load.publish import Publisher, begin_immediate
+from fetchers.core.load.rehearsal import Rehearsal, RehearsedPublisher
 from fetchers.core.load.staging import Staging
 from fetchers.core.load.tally import Tally
 from fetchers.core.records import Known
@@ -86,10 +87,15 @@ class Job:
         self._events = events
         self._tally = Tally(events)
         self._failures: list[tuple[Part, FetchError]] = []
-        self._staging = Staging(Path(spec.staging or "."), spec.source, spec.run)
+        self._rehearsal = Rehearsal(Path(spec.rehearsals), spec.source, spec.run) if spec.dry_run else None
+        self._staging = (
+            self._rehearsal.staging
+            if self._rehearsal is not None
+            else Staging(Path(spec.staging or "."), spec.source, spec.run)
+        )
 
     def run(self) -> int:
-        """Execute, tell, and return the exit code: 0 done, 1 failed, 3 held.
+        """Execute, tell, and return the exit code: 0 done, 1 failed, 3 held. A dry run's is that of the real one.
 
         1. Open the fetcher and the destination, and plan.
         2. Fetch, compare, publish part by part; stage parts that remove rows.
@@ -115,6 +121,8 @@ class Job:
             return self._end(kind, reason)
         finally:
             self._db.close()
+            if self._rehearsal is not None:
+                self._rehearsal.close()
 
     def _open_destination(self) -> sql.Destination:
         """The destination with all its tables; for a dry run, one that nothing is written to."""
@@ -134,10 +142,12 @@ class Job:
     def _execute(self) -> tuple[str, FetchError | None]:
         """The verdict: "result", "error" or "held", and why."""
         streams = self._fetcher.streams()
+        if self._rehearsal is not None:
+            self._rehearsal.begin()
         self._checked = {stream.name: self._checked_of(stream) for stream in streams}
         self._publishers = {stream.name: self._publisher(stream) for stream in streams}
         planned = self._plan()
-        if not self._spec.dry_run:
+        if self._rehearsal is None:
             self._staging.begin()
         self._comparers = {stream.name: self._comparer(stream) for stream in streams}
         limits = Limits(**self._spec.guard.model_dump())
@@ -154,10 +164,16 @@ class Job:
             return "error", self._partial()
         if held is not None:
             self._staging.keep_held()
+        else:
+            self._staging.discard()
+        if self._rehearsal is not None:
+            self._rehearsal.close_books(self._spec.epoch, self._tally.counts, self._tally.partitions(), held)
+            if held is not None:
+                self._events.log(f"The real run would be held: {held}", "warning")
+            return "result", held
+        if held is not None:
             return "held", held
-        if not self._spec.dry_run:
-            self._close_books(streams)
-        self._staging.discard()
+        self._close_books(streams)
         return "result", None
 
     def _plan(self) -> plan.Plan:
@@ -198,8 +214,10 @@ class Job:
             ledger.check_fence(self._db, self._spec.epoch)
             checked.forget(self._db, part.stream.name, [part_name(part.partition)])
 
-    def _publisher(self, stream: Stream) -> Publisher:
+    def _publisher(self, stream: Stream) -> Publisher | RehearsedPublisher:
         spec = self._spec
+        if self._rehearsal is not None:
+            return self._rehearsal.publisher(self._db, stream, spec.epoch)
         ceiling = getattr(self._fetcher, stream.latest.ceiling)() if stream.latest else None
         return Publisher(
             self._db,
@@ -300,9 +318,7 @@ class Job:
         delta = self._comparers[stream.name].compare(fetched.part.partition, fetched.records)
         fetched.records.clear()
         self._tally.staged += delta.counts.read
-        if self._spec.dry_run:
-            self._done(fetched.part, delta, fetched.seconds)
-        elif delta.gone:
+        if delta.gone:
             self._staging.put(delta)
             judging.lose(delta)
             self._tally.tell_part(fetched.part, "staged", fetched.seconds, counts=delta.counts)
@@ -366,19 +382,21 @@ class Job:
             )
 
     def _remember_fields(self) -> None:
-        if self._spec.dry_run:
-            return
         for name, comparer in self._comparers.items():
-            with begin_immediate(self._db, self._tally.waiting_for_destination):
-                ledger.check_fence(self._db, self._spec.epoch)
-                self._db.execute(
-                    "INSERT INTO _hamgam_streams (stream, seen_fields) VALUES (?, ?)"
-                    " ON CONFLICT (stream) DO UPDATE SET seen_fields = excluded.seen_fields",
-                    (name, json.dumps(sorted(comparer.schema.seen_fields))),
-                )
+            if not self._spec.dry_run:
+                self._write_fields(name, comparer)
             if comparer.schema.unknown_fields:
                 strangers = ", ".join(sorted(comparer.schema.unknown_fields)[:10])
                 self._events.log(f"The gateway sends fields that are not stored: {strangers}", "warning")
+
+    def _write_fields(self, name: str, comparer: Comparer) -> None:
+        with begin_immediate(self._db, self._tally.waiting_for_destination):
+            ledger.check_fence(self._db, self._spec.epoch)
+            self._db.execute(
+                "INSERT INTO _hamgam_streams (stream, seen_fields) VALUES (?, ?)"
+                " ON CONFLICT (stream) DO UPDATE SET seen_fields = excluded.seen_fields",
+                (name, json.dumps(sorted(comparer.schema.seen_fields))),
+            )
 
     def _partial(self) -> FetchError:
         """The verdict over the failed parts: one error's own words if it took everything, else a list of names."""
@@ -413,13 +431,13 @@ class Job:
 
     def _end(self, kind: str, error: FetchError | None) -> int:
         records: dict[str, int] = {}
-        if kind != "error" or self._failures:
+        if not self._spec.dry_run and (kind != "error" or self._failures):
             try:
                 records = self._records()
             except apsw.Error as trouble:
                 self._events.log(str(sql.storage_error(trouble)), "error")
         self._tally.tell_end(kind, records, error)
-        return {"result": 0, "error": 1, "held": 3}[kind]
+        return {"result": 0 if error is None else 3, "error": 1, "held": 3}[kind]
 
 
 def _mistake(error: Exception) -> FetchError:

@@ -131,10 +131,7 @@ class Publisher:
         else:
             self._db.executemany(self._upsert, delta.added)
         self._db.executemany(self._upsert, (after for _, after in delta.changed))
-        if delta.base is None and delta.rows_before == 0:
-            self.diary.loaded(delta.part, len(delta.added))
-        else:
-            self.diary.changes(delta.part, delta.added, delta.changed, gone)
+        write_diary(self.diary, delta, gone)
         self._notes.renew(
             delta.part,
             delta.notes,
@@ -168,6 +165,16 @@ class Publisher:
                 gone.append(row)
                 self._db.execute(self._delete_row, full)
         return gone
+
+
+def write_diary(diary: Diary, delta: Delta, gone: list[Row]) -> bool:
+    """A part's lines, of whatever publishes or rehearses it. True: it was a first load, one line whatever its size."""
+    first = delta.base is None and delta.rows_before == 0
+    if first:
+        diary.loaded(delta.part, len(delta.added))
+    else:
+        diary.changes(delta.part, delta.added, delta.changed, gone)
+    return first
 
 
 @contextmanager

@@ -1,13 +1,160 @@
-"""A destination as a dry run sees it: everything may be read, nothing can be written.
+"""A dry run: the same way through the job as a real one, and what it would publish goes into a file alone.
 
-What the destination lacks, and be it all, is made empty beside it: in memory with SQLite, as temporary tables with
-PostgreSQL. Where it has a table, that table's name means it; columns that it does not have yet are NULL.
+The destination as it sees it: everything may be read, nothing can be written. What it lacks, and be it all, is made
+empty beside it: in memory with SQLite, as temporary tables with PostgreSQL. Where it has a table, that table's name
+means it; columns that it does not have yet are NULL.
+
+Its books: `rehearsals/<source>-<run>.db` has the ledger and the change diary that the destination would have had, laid
+out as there, so that the same pages read them; `rehearsals/staging/` has the parts that would be held. The staging of
+real runs, where something may wait for a person, is not touched.
 """
+
+import json
+from pathlib import Path
 
 import apsw
 
+from fetchers.core.errors import FetchError
 from fetchers.core.fetcher import Stream
-from fetchers.core.store import columns, sql
+from fetchers.core.load.compare import Delta
+from fetchers.core.load.publish import write_diary
+from fetchers.core.load.staging import Staging
+from fetchers.core.store import columns, ledger, lookup, sql
+from fetchers.core.store.diary import Diary
+from fetchers.core.store.ledger import Counts
+
+KEPT = 3  # rehearsals of a source whose files stay, the newest one included
+
+# Rows that would appear: the diary keeps of them only the key, since their table has the rest.
+NEWCOMERS = """
+CREATE TABLE newcomers (
+    stream TEXT NOT NULL,
+    part TEXT NOT NULL,
+    key TEXT NOT NULL,
+    row TEXT NOT NULL,          -- JSON: the stream's searched columns, none of which is personal
+    PRIMARY KEY (stream, part, key)
+) WITHOUT ROWID;
+"""
+
+
+class Rehearsal:
+    """The books of one dry run."""
+
+    def __init__(self, folder: Path, source: str, run: str) -> None:
+        """folder: of all rehearsals; it is made where it is missing."""
+        self.path = path_of(folder, source, run)
+        self.staging = Staging(folder / "staging", source, run)
+        self._run = run
+        self._older = f"{source}-*.db"
+        self._db: apsw.Connection | None = None
+
+    def begin(self) -> None:
+        """Open new books, and remove those of an earlier attempt and of old rehearsals. Raises StorageError."""
+        folder = self.path.parent
+        older = sorted(
+            (path for path in folder.glob(self._older) if path != self.path),
+            key=lambda path: path.stat().st_mtime,
+        )
+        try:
+            for path in (self.path, *older[: max(0, len(older) - KEPT + 1)]):
+                for file in (*folder.glob(f"{path.name}*"), *folder.glob(f"staging/{path.name}*")):
+                    file.unlink(missing_ok=True)
+        except OSError as error:
+            raise sql.storage_error(error) from error
+        self._db = sql.open_file(f"sqlite:///{self.path}")
+        columns.prepare(self._db, [])
+        self._db.execute(NEWCOMERS)
+
+    def publisher(self, destination: sql.Destination, stream: Stream, epoch: int) -> "RehearsedPublisher":
+        """What stands in for the publisher of a stream."""
+        assert self._db is not None  # begin() comes first
+        return RehearsedPublisher(self._db, destination, stream, self._run, epoch)
+
+    def close_books(
+        self, epoch: int, counts: Counts, partitions: dict[str, int], held: FetchError | None
+    ) -> None:
+        """The last entry: how the real run would end. Its outcome is "success" or "held"."""
+        assert self._db is not None
+        ledger.enter(
+            self._db,
+            run=self._run,
+            epoch=epoch,
+            kind="closing",
+            outcome="success" if held is None else "held",
+            counts=counts,
+            details={"partitions": partitions, "error": held.to_dict() if held is not None else None},
+        )
+
+    def close(self) -> None:
+        """Leave one plain file behind, and let go of it."""
+        self.staging.close()
+        if self._db is not None:
+            self._db.execute("PRAGMA journal_mode = DELETE").fetchall()
+            self._db.close()
+            self._db = None
+
+
+class RehearsedPublisher:
+    """Writes down what publishing the parts of one stream would do."""
+
+    def __init__(
+        self, book: apsw.Connection, destination: sql.Destination, stream: Stream, run: str, epoch: int
+    ) -> None:
+        self._book = book
+        self._destination = destination
+        self._stream = stream
+        self._run = run
+        self._epoch = epoch
+        self._diary = Diary(book, stream, run)
+        self._places = [(column, stream.columns.index(column)) for column in stream.search]
+
+    def publish(self, delta: Delta) -> None:
+        """The part's ledger entry and its lines of the diary. Raises StorageError."""
+        try:
+            with self._book:
+                ledger.enter(
+                    self._book,
+                    run=self._run,
+                    epoch=self._epoch,
+                    kind="part",
+                    outcome="unchanged" if delta.same else "published",
+                    stream=self._stream.name,
+                    part=delta.part,
+                    counts=delta.counts,
+                )
+                if not delta.same and not write_diary(self._diary, delta, self._leaving(delta)):
+                    self._name_newcomers(delta)
+        except apsw.Error as error:
+            raise sql.storage_error(error) from error
+
+    def roll_over(self) -> None:
+        """The table of newest rows is made from the others; there is nothing to tell of it."""
+
+    def _leaving(self, delta: Delta) -> list[sql.Row]:
+        stream = self._stream
+        rows = (
+            lookup.row(self._destination, stream, delta.partition, key, stream.columns) for key in delta.gone
+        )
+        return [row for row in rows if row is not None]
+
+    def _name_newcomers(self, delta: Delta) -> None:
+        self._book.executemany(
+            "INSERT OR REPLACE INTO newcomers (stream, part, key, row) VALUES (?, ?, ?, ?)",
+            (
+                (
+                    self._stream.name,
+                    delta.part,
+                    key,
+                    json.dumps({column: row[place] for column, place in self._places}, ensure_ascii=False),
+                )
+                for key, row in zip(self._diary.keys(delta.added), delta.added, strict=True)
+            ),
+        )
+
+
+def path_of(folder: Path, source: str, run: str) -> Path:
+    """Where the books of a rehearsal are, if they still are."""
+    return folder / f"{source}-{run}.db"
 
 
 def open_destination(url: str, streams: list[Stream]) -> sql.Destination:

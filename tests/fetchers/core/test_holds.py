@@ -43,6 +43,7 @@ class World:
         self.url = f"sqlite:///{folder / 'data.db'}"
         self.path = folder / "data.db"
         self.staging = folder / "staging"
+        self.rehearsals = folder / "rehearsals"
         self.there: dict[str, list[dict[str, Any]]] = {}  # campus -> who is there
         self.next: dict[str, list[list[dict[str, Any]] | Exception]] = {}  # answers before the true one
         self.asked: Counter[str] = Counter()
@@ -77,7 +78,8 @@ class World:
             "settings": settings,
             "database": self.url,
         }
-        return Spec(**{**base, "staging": str(self.staging), "now": NOW, **changes})
+        folders = {"staging": str(self.staging), "rehearsals": str(self.rehearsals)}
+        return Spec(**{**base, **folders, "now": NOW, **changes})
 
     def sync(self, **changes: Any) -> int:
         self.events.clear()
@@ -96,7 +98,10 @@ class World:
         return {event["part"]: event["state"] for event in self.events if event["event"] == "partition"}
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        db = apsw.Connection(str(self.path))
+        return self.rows_of(self.path, statement)
+
+    def rows_of(self, path: Path, statement: str) -> list[tuple[Any, ...]]:
+        db = apsw.Connection(str(path))
         try:
             return list(db.execute(statement))
         finally:
@@ -313,7 +318,7 @@ def test_rows_of_another_shape_are_never_published(world: World, monkeypatch: py
 
 def test_an_ordinary_run_supersedes_a_hold_and_a_rehearsal_does_not(world: World) -> None:
     run = hold(world)
-    assert world.sync(dry_run=True) == 0
+    assert world.sync(dry_run=True) == 3
     assert holds.parts(world.staging, "students", run)
     assert world.sync() == 3
     assert holds.parts(world.staging, "students", run) == []

@@ -256,10 +256,11 @@ def test_losses_are_weighed_against_what_was_there_before_the_run(world: World) 
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
+    """Every file but those of rehearsals."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and "rehearsals" not in path.parts
     }
 
 
@@ -268,11 +269,36 @@ def test_a_dry_run_counts_and_changes_no_byte(world: World) -> None:
     world.there["1110"][3]["firstname"] = "دیگری"
     world.there["1110"].append(student(199))
     world.there["1210"] = world.there["1210"][:5]
-    said = last(world, 0, dry_run=True)
+    said = last(world, 3, dry_run=True)
+    assert (said["event"], said["error"]["code"], said["records"]) == ("result", "E_SHRUNK", {})
     counts = said["counts"]
-    assert (counts["added"], counts["changed"], counts["gone"], counts["unchanged"]) == (1, 1, 35, 44)
-    assert said["records"] == {"Students": 80, "student_terms": 80}
+    # As of a real run, the counts are of what would be published; the other part would be held.
+    assert (counts["added"], counts["changed"], counts["gone"], counts["unchanged"]) == (1, 1, 0, 39)
+    assert said["partitions"] == {"planned": 2, "done": 1, "failed": 0, "held": 1}
     assert fingerprint(world.path.parent) == before
+
+
+def test_a_dry_run_asks_again_for_what_lost_too_much_as_a_real_one_does(world: World) -> None:
+    world.next = {"1210": [world.there["1210"][:5]]}
+    said = last(world, 0, dry_run=True)
+    assert (world.asked["1210"], said["counts"]["gone"], said["counts"]["unchanged"]) == (2, 0, 80)
+
+
+def test_a_dry_run_of_which_a_part_fails_fails_and_keeps_what_the_others_would_change(world: World) -> None:
+    before = fingerprint(world.path.parent)
+    world.there["1110"].append(student(199))
+    world.next = {"1210": [GatewayError("no", status=400)]}
+    said = last(world, 1, dry_run=True)
+    assert said["error"]["code"] == "E_PARTIAL"
+    [book] = world.rehearsals.glob("*.db")
+    assert world.rows_of(book, "SELECT kind, part FROM _hamgam_changes") == [("added", part("1110"))]
+    assert world.rows_of(book, "SELECT kind FROM _hamgam_ledger") == [("part",)]
+    assert fingerprint(world.path.parent) == before
+
+
+def test_a_dry_run_without_a_place_for_its_rehearsal_is_refused(world: World) -> None:
+    with pytest.raises(ValueError, match="folder for its rehearsal"):
+        world.spec(dry_run=True, rehearsals="")
 
 
 def test_a_dry_run_of_a_new_destination_makes_none(world: World, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from panel import probe
 from panel.config import Config, load
+from tests.acceptance.house import ask
 from tests.panel.cli.terminal import Terminal, last_json, wait_for
 
 
@@ -50,6 +51,31 @@ def test_a_sync_succeeds_and_a_second_one_finds_nothing_new(terminal: Terminal) 
     status = json.loads(terminal("status", "faculty", "--json").stdout)
     assert status["last_run"] == again
     assert status["records"] == run["counts"]["added"]
+
+
+def test_a_rehearsal_tells_what_a_sync_would_do_and_how_it_would_end(
+    terminal: Terminal, gateway: Any
+) -> None:
+    fresh = terminal("sync", "faculty", "--dry-run")
+    assert fresh.returncode == 0, fresh.stderr
+    assert "rehearsal, success" in fresh.stdout and "Nothing was written." in fresh.stdout
+    assert "first load, 1 lines:\n  everything: " in fresh.stdout
+    with closing(sqlite3.connect(terminal.instance / "faculty_data.db")) as db:  # the engine's fence is there
+        assert db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'faculty'").fetchone() == (0,)
+    assert terminal("sync", "faculty").returncode == 0
+    ask(f"{gateway.url}/__sim__/delta", {"added": 12, "changed": 1, "stream": "faculty"})
+    small = terminal("sync", "faculty", "--dry-run").stdout
+    assert "added, 12 rows:" in small and "… and 2 more" in small and "changed, 1 rows:" in small
+    ask(f"{gateway.url}/__sim__/fault", {"kind": "half", "endpoint": "faculty", "times": None})
+    held = terminal("sync", "faculty", "--dry-run", "--json")
+    run = last_json(held)
+    assert (held.returncode, run["status"], run["error_code"]) == (3, "success", None)
+    assert run["partitions"]["held"] == 1
+    said = terminal("sync", "faculty", "--dry-run")
+    assert said.returncode == 3 and "The real run would be held, 1 of its parts: " in said.stdout
+    status = json.loads(terminal("status", "faculty", "--json").stdout)
+    assert (status["status"], status["last_run"]["partitions"]["held"]) == ("success", 0)
+    assert "(rehearsal)" in terminal("runs").stdout.replace("\n", " ")
 
 
 def test_a_person_reads_sentences_and_progress_goes_to_stderr(terminal: Terminal) -> None:

@@ -24,6 +24,8 @@ SERVER = {"event": "error", "error": {"code": "E_SERVER", "retryable": True}}
         (CLOSING, None, None, None, False, "success", None, None),
         (None, 0, RESULT, None, False, "failed", "E_LOST", True),
         (None, 0, RESULT, None, True, "success", None, None),
+        (None, 3, RESULT, None, True, "success", None, None),  # it foretells a hold
+        (None, 3, RESULT, None, False, "failed", "E_LOST", True),
         (None, 1, RESULT, None, True, "failed", "E_LOST", True),
         (None, 0, None, None, True, "failed", "E_LOST", True),
         (None, 0, None, None, False, "failed", "E_LOST", True),
