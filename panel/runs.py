@@ -23,6 +23,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
+from panel import audit
 from panel.models import ACTIVE, DataSync, EngineLease, RunAttempt, RunPartition, SyncRun, User
 
 COUNTS = ("read", "added", "changed", "unchanged", "gone", "rejected", "duplicates")
@@ -30,6 +31,7 @@ PARTITIONS = ("planned", "done", "failed", "held")
 CANCEL = "cancel"  # stop_reason of a person's wish; a deadline's is its E_… code
 APPROVE = "approve"  # mode of a run that publishes what another one holds
 UNDO = "undo"  # mode of a run that takes back another one
+ENGINE = "engine"  # who acts, in the trail, where no person does
 INTERRUPTED = "E_INTERRUPTED"  # the engine was stopped: such an attempt does not count against the run
 
 
@@ -233,7 +235,8 @@ def claim(session: Session, run_id: int, *, epoch: int, now: datetime) -> SyncRu
     run = get(session, run_id)
     if run.mode not in (APPROVE, UNDO) and not run.dry_run:
         older = and_(SyncRun.sync_id == run.sync_id, SyncRun.id < run_id)
-        decide(session, older, decision="superseded", now=now, user=None)
+        for held in decide(session, older, decision="superseded", now=now, user=None):
+            audit.record(session, ENGINE, "hold_superseded", run.sync.key, run=held, by=run_id)
     return run
 
 
@@ -244,8 +247,8 @@ def decide(
     decision: str,
     now: datetime,
     user: User | str | None,
-) -> bool:
-    """Write down what became of held runs that nobody has decided about; False if there are none among these."""
+) -> list[int]:
+    """Write down what became of held runs that nobody has decided about; which these were, by their ids."""
     changed = session.execute(
         update(SyncRun)
         .where(which, SyncRun.status == "held", SyncRun.decision.is_(None))
@@ -257,9 +260,7 @@ def decide(
         .returning(SyncRun.id),
         execution_options={"synchronize_session": False},
     ).all()
-    for (run_id,) in changed:
-        get(session, run_id)
-    return bool(changed)
+    return [get(session, run_id).id for (run_id,) in changed]
 
 
 def adopt(session: Session, run_id: int, *, left_by: int | None, epoch: int) -> bool:

@@ -45,6 +45,7 @@ ACTION_WORDS = {
     "hold_accepted": lazy("accepted what was held"),
     "hold_rejected": lazy("kept the old data"),
     "hold_lapsed": lazy("let a hold lapse: nobody decided in time"),
+    "hold_superseded": lazy("let a newer run supersede a hold"),
     "run_undone": lazy("undid a run"),
     "sync_resumed": lazy("resumed automatic sync"),
     "diary_cut": lazy("removed what was older than the change diary goes back"),

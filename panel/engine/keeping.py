@@ -11,8 +11,8 @@ from fetchers.core import registry
 from panel import audit, runs
 from panel.config import Config
 from panel.db import writing
-from panel.engine.lapse import ENGINE
 from panel.models import ACTIVE, DataSync, SyncRun
+from panel.runs import ENGINE
 
 log = structlog.get_logger("engine.keeping")
 RUNS_LOOKED_AT = 50  # for the newest that can be undone

@@ -12,7 +12,7 @@ from panel import config as configuration
 from panel import decisions, runs
 from panel.db import writing
 from panel.engine import spec
-from panel.engine.lapse import let_holds_lapse
+from panel.engine.lapse import discard_decided, let_holds_lapse
 from panel.models import AuditEntry, DataSync, EngineLease, SyncRun
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -151,6 +151,10 @@ def test_the_next_ordinary_run_supersedes_when_it_starts_and_not_before(
     with writing(factory) as session:
         assert runs.claim(session, asked.id, epoch=1, now=NOW)
     assert decision(factory, run) == ("superseded", None)
+    with factory() as session:
+        [entry] = session.scalars(select(AuditEntry)).all()
+        assert (entry.actor, entry.action, entry.subject) == ("engine", "hold_superseded", "students")
+        assert entry.details == {"run": run.id, "by": asked.id}
 
 
 @pytest.mark.parametrize("options", [{"dry_run": True}, {"mode": "undo"}])
@@ -192,6 +196,26 @@ def test_a_hold_lapses_after_its_days_and_its_staged_rows_go(
         trail = session.scalars(select(AuditEntry)).one()
         assert (trail.actor, trail.action, trail.subject) == ("engine", "hold_lapsed", "students")
     assert let_holds_lapse(factory, house_config, NOW + timedelta(days=4)) == []
+
+
+def test_what_was_staged_goes_once_a_person_has_said_no_and_not_before(
+    factory: Factory, sync: DataSync, house_config: configuration.Config
+) -> None:
+    run = held(factory, sync)
+    house_config.staging.mkdir(parents=True)
+    staged = house_config.staging / f"students-{run.uuid}.db"
+    of_nobody = house_config.staging / "students-00000000-0000-0000-0000-000000000000.db"
+    for path in (staged, of_nobody):
+        path.touch()
+    assert discard_decided(factory, house_config) == []
+    accepting = approve(factory, run).run
+    assert discard_decided(factory, house_config) == []
+    with writing(factory) as session:
+        runs.cancel(session, runs.get(session, accepting.id), now=NOW, user="reza")
+    reject(factory, run)
+    assert discard_decided(factory, house_config) == [run.id]
+    assert (staged.exists(), of_nobody.exists()) == (False, True)
+    assert discard_decided(factory, house_config) == []
 
 
 def test_a_hold_that_is_being_accepted_does_not_lapse(
