@@ -6,23 +6,41 @@ names are typed, and those who are gone.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from typing import Any
 
-from sqlalchemy import Column, Integer, MetaData, Row, Select, String, Table, func, inspect, or_, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Row,
+    Select,
+    String,
+    Table,
+    and_,
+    case,
+    func,
+    inspect,
+    not_,
+    or_,
+    select,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 from fetchers.core import registry
 from fetchers.core.clean import fold
 from fetchers.core.clean.jalali import parse, to_gregorian
 from fetchers.core.fetcher import Stream
+from panel import moves
 from panel.destination import is_there, reader
 from panel.persian import TEHRAN
 
-KINDS = ("added", "changed", "gone", "loaded", "left")
+KINDS = ("added", "changed", "gone", "moved", "loaded", "left")
 COUNTED_UP_TO = 10_000
+LINES_AT_ONCE = 500  # of a file: each time it is asked who of them moved
 MOST_WORDS = 8
 MASK = "••••"
 
@@ -56,7 +74,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Change:
-    """One line. before, after: fields by name; None where there is nothing on that side."""
+    """One line. before, after: fields by name; None where there is nothing on that side.
+
+    moved_to: of one who moved (two lines in the diary, one here), the part that they came to.
+    """
 
     id: int
     run: str
@@ -67,6 +88,7 @@ class Change:
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
     at: datetime
+    moved_to: str | None = None
 
     @property
     def fields(self) -> list[tuple[str, Any, Any]]:
@@ -106,13 +128,14 @@ def page(url: str, wanted: Wanted, *, number: int = 1, size: int = 50) -> Page:
     if not is_there(url, CHANGES.name):
         return Page([], 0, False, 1, 1)
     with reader(url).connect() as connection:
-        where = _where(wanted, _has_folded(url))
+        where = _where(wanted, _has_folded(url), _paired(connection))
         some = select(CHANGES.c.id).where(*where).limit(COUNTED_UP_TO + 1).subquery()
         total = connection.scalar(select(func.count()).select_from(some)) or 0
         pages = max(1, -(-min(total, COUNTED_UP_TO) // size))
         number = max(1, min(number, pages))
         found = connection.execute(_lines(where).offset((number - 1) * size).limit(size)).all()
-    return Page([_change(row) for row in found], total, total > COUNTED_UP_TO, number, pages)
+        shown = _with_moves(connection, [_change(row) for row in found])
+    return Page(shown, total, total > COUNTED_UP_TO, number, pages)
 
 
 def lines(url: str, wanted: Wanted, limit: int) -> Iterator[Change]:
@@ -120,18 +143,27 @@ def lines(url: str, wanted: Wanted, limit: int) -> Iterator[Change]:
     if not is_there(url, CHANGES.name):
         return
     with reader(url).connect() as connection:
-        statement = _lines(_where(wanted, _has_folded(url))).limit(limit)
-        for row in connection.execution_options(stream_results=True).execute(statement):
-            yield _change(row)
+        statement = _lines(_where(wanted, _has_folded(url), _paired(connection))).limit(limit)
+        found = connection.execution_options(stream_results=True).execute(statement)
+        with reader(url).connect() as beside:
+            for some in found.partitions(LINES_AT_ONCE):
+                yield from _with_moves(beside, [_change(row) for row in some])
 
 
 def counts(url: str, run: str) -> dict[str, int]:
-    """How many lines of each kind a run has written."""
+    """How many lines of each kind a run has, as they are shown: who moved is one, and neither gone nor added."""
     if not is_there(url, CHANGES.name):
         return {}
-    statement = select(CHANGES.c.kind, func.count()).where(CHANGES.c.run == run).group_by(CHANGES.c.kind)
     with reader(url).connect() as connection:
-        return {str(kind): int(n) for kind, n in connection.execute(statement)}
+        halves = _paired(connection)
+        kind = case(
+            (and_(CHANGES.c.kind == "gone", halves), "moved"),
+            (and_(CHANGES.c.kind == "added", halves), None),
+            else_=CHANGES.c.kind,
+        ).label("shown")
+        each = select(kind).where(CHANGES.c.run == run).subquery()
+        counted = select(each.c.shown, func.count()).where(each.c.shown.is_not(None)).group_by(each.c.shown)
+        return {str(found): int(n) for found, n in connection.execute(counted)}
 
 
 def whole_since(url: str, streams: Sequence[str] | None = None) -> datetime | None:
@@ -158,10 +190,7 @@ def masked(change: Change, may_see_personal: bool, mask: str | None = MASK) -> C
         return {name: mask if value and _personal(stream, name) else value for name, value in values.items()}
 
     after = change.after if change.kind == "left" else hide(change.after)
-    return Change(
-        change.id, change.run, change.stream, change.part, change.key, change.kind, hide(change.before), after,
-        change.at,
-    )  # fmt: skip
+    return replace(change, before=hide(change.before), after=after)
 
 
 def day(text: str) -> date | None:
@@ -189,15 +218,45 @@ def _lines(where: Sequence[ColumnElement[bool]]) -> Select[Any]:
     return select(*named).where(*where).order_by(CHANGES.c.id.desc())
 
 
-def _where(wanted: Wanted, has_folded: bool) -> list[ColumnElement[bool]]:
+def _paired(connection: Connection) -> ColumnElement[bool]:
+    return moves.paired(CHANGES, moves.terms(streams().values()), connection.dialect.name)
+
+
+def _with_moves(connection: Connection, found: list[Change]) -> list[Change]:
+    """The same lines; those of people who came in another part of the same term say so."""
+    before_terms = moves.terms(streams().values())
+    keys = {line.key for line in found if line.kind == "gone" and line.stream in before_terms and line.key}
+    if not keys:
+        return found
+    came = moves.arrivals(connection, CHANGES, before_terms, sorted(keys))
+
+    def moved_to(line: Change) -> str | None:
+        if line.kind != "gone" or line.key is None or line.stream not in before_terms:
+            return None
+        term = moves.term_of(line.part, before_terms[line.stream])
+        part = came.get(moves.Arrival(line.run, line.stream, line.key, term))
+        return None if part == line.part else part
+
+    parts = [(line, moved_to(line)) for line in found]
+    return [replace(line, kind="moved", moved_to=part) if part else line for line, part in parts]
+
+
+def _of_kind(kind: str | None, halves: ColumnElement[bool]) -> ColumnElement[bool]:
+    line = CHANGES.c
+    if kind is None:
+        return not_(and_(line.kind == "added", halves))
+    if kind == "moved":
+        return and_(line.kind == "gone", halves)
+    return and_(line.kind == kind, not_(halves)) if kind in moves.PAIRED else line.kind == kind
+
+
+def _where(wanted: Wanted, has_folded: bool, halves: ColumnElement[bool]) -> list[ColumnElement[bool]]:
     line = CHANGES.c
     found: list[ColumnElement[bool]] = []
     if wanted.run is not None:
         found.append(line.run == wanted.run)
     if wanted.streams is not None:
         found.append(line.stream.in_(wanted.streams))
-    if wanted.kind is not None:
-        found.append(line.kind == wanted.kind)
     if wanted.key is not None:
         found.append(line.key == wanted.key)
     if wanted.field is not None:
@@ -210,6 +269,7 @@ def _where(wanted: Wanted, has_folded: bool) -> list[ColumnElement[bool]]:
     for word in fold(wanted.words).split()[:MOST_WORDS]:
         is_key = line.key == word
         found.append(or_(line.folded.contains(word, autoescape=True), is_key) if has_folded else is_key)
+    found.append(_of_kind(wanted.kind, halves))  # last: it looks for another line
     return found
 
 

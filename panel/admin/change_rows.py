@@ -19,6 +19,7 @@ KIND_WORDS = {
     "added": lazy("New"),
     "changed": lazy("Changed"),
     "gone": lazy("Gone"),
+    "moved": lazy("Moved"),
     "loaded": lazy("First load"),
     "left": lazy("Left as it is"),
 }
@@ -26,6 +27,7 @@ KIND_LOOKS = {
     "added": ("success", "check"),
     "changed": ("pending", "pencil"),
     "gone": ("failed", "dash"),
+    "moved": ("pending", "arrow"),
     "loaded": ("none", "table"),
     "left": ("held", "hand"),
 }
@@ -116,6 +118,8 @@ def _details(
 
     if line.kind == "changed":
         return [(word(name), look(name, before), look(name, after)) for name, before, after in line.fields]
+    if line.moved_to is not None:
+        return [(_("Part"), show.part_name(line.part), show.part_name(line.moved_to))]
     if line.kind in ("gone", "left"):
         whole = line.before or {}
         chosen = table.summary if line.kind == "gone" else whole

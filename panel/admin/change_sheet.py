@@ -53,6 +53,8 @@ def write(target: BinaryIO, url: str, wanted: diary.Wanted, *, may_see_personal:
 def _fields(line: diary.Change) -> list[tuple[str, object, object]]:
     if line.kind == "changed":
         return list(line.fields)
+    if line.moved_to is not None:
+        return [("", show.part_name(line.part), show.part_name(line.moved_to))]
     if line.kind == "gone":
         return [(name, value, None) for name, value in (line.before or {}).items() if value] or [
             ("", None, None)

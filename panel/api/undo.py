@@ -22,7 +22,8 @@ from panel.models import SyncRun
 def show_changes(run_id: int) -> ResponseReturnValue:
     """The run's lines of the change diary, newest first. `kind`, `field`, `search` filter, `page`, `limit` divide.
 
-    kind: added, changed, gone, loaded (a part's first load, one line) or left (by an undo). `whole_since`: what the
+    kind: added, changed, gone, moved (to the part `moved_to`, within a term), loaded (a part's first load, one line)
+    or left (by an undo). `whole_since`: what the
     source did before is not in the diary any more; null: nothing was removed. Personal fields are null unless the
     token is an administrator's. Of a rehearsal: what the real run would write, while its file is kept.
     """
@@ -133,5 +134,6 @@ def _change(line: diary.Change) -> dict[str, Any]:
         "kind": line.kind,
         "before": line.before,
         "after": line.after,
+        "moved_to": line.moved_to,
         "at": iso(line.at),
     }
