@@ -31,6 +31,7 @@ PAGES = {
     "data-faculty": "/data/faculty",
     "data-students": "/data/Students",
     "data-search": "/data/Students?search=علي",
+    "quality": "/quality/",
     "settings": "/syncs/students/settings",
     "campuses": "/campuses/",
     "users": "/users/",
