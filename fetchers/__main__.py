@@ -67,6 +67,10 @@ def _execute(spec: "Spec", events: "Events") -> int:
         from fetchers.core.load.job import check
 
         return check(spec, events)
+    if spec.preview:
+        from fetchers.core.load.preview import preview
+
+        return preview(spec, events)
     if spec.mode == "approve":
         from fetchers.core.decide.approve import Approval
 

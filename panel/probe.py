@@ -1,4 +1,7 @@
-"""Is the gateway there, and does it accept the login? Asked in a process of its own, with a short limit."""
+"""Is the gateway there, does it accept the login, and what does it send first?
+
+Asked in a process of its own, with a short limit; nothing is written.
+"""
 
 import sys
 import time
@@ -24,14 +27,27 @@ class ProbeResult:
     code: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
+    seen: Mapping[str, Any] = field(default_factory=dict)
 
 
 def check(
     source: str, values: Mapping[str, Any], config: Config, *, limit: float = LIMIT_SECONDS
 ) -> ProbeResult:
-    """Log in once with these settings, saved or not; never writes anything.
+    """Log in once with these settings, saved or not; never writes anything."""
+    return _ask("check", source, values, limit)
 
-    1. Start the child with an order that says `check`. It repeats nothing: a person is waiting.
+
+def preview(
+    source: str, values: Mapping[str, Any], config: Config, *, limit: float = LIMIT_SECONDS
+) -> ProbeResult:
+    """Ask for the first page with these settings; `seen` is what it holds (fetchers/core/load/preview.py)."""
+    return _ask("preview", source, values, limit)
+
+
+def _ask(what: str, source: str, values: Mapping[str, Any], limit: float) -> ProbeResult:
+    """One question to a child.
+
+    1. Start it with an order that says `check` or `preview`. It repeats nothing: a person is waiting.
     2. Read its events until it has ended, or the limit has passed.
     3. Its last event is the answer.
     """
@@ -41,12 +57,12 @@ def check(
     for name, most in (("retry_budget", 0), ("connect_timeout", limit / 3), ("request_timeout", limit * 0.8)):
         if name in declared:
             told[name] = min(float(told.get(name, declared[name].default)), most)
-    mark = f"check-{uuid.uuid4()}"
+    mark = f"{what}-{uuid.uuid4()}"
     order = {
         "run": mark,
         "source": source,
         "settings": told,
-        "check": True,
+        what: True,
         "now": utcnow().isoformat(timespec="seconds"),
     }
     child = Child([sys.executable, "-m", "fetchers"], order, uuid=mark, cwd=ROOT)
@@ -65,7 +81,10 @@ def check(
         return _no("E_LOST", {})
     if ending["event"] == "result" and child.exit_code == 0:
         return ProbeResult(
-            True, message=str(ending.get("message", "")), params=ending.get("message_params") or {}
+            True,
+            message=str(ending.get("message", "")),
+            params=ending.get("message_params") or {},
+            seen=ending.get("preview") or {},
         )
     error = ending.get("error") or {}
     return _no(str(error.get("code", "E_INTERNAL")), error.get("params") or {})

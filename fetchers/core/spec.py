@@ -16,7 +16,7 @@ class GuardLimits(BaseModel):
 
 
 class Spec(BaseModel):
-    """One job. `check`: only test address and login.
+    """One job. `check`: only test address and login. `preview`: only look at the first page.
 
     run: the run's UUID, under which the ledger knows it. epoch: of the engine's lease; the destination refuses an
     older one. partitions: which parts, each as some of its values; None: all. resume: UUIDs of earlier, unfinished
@@ -30,6 +30,7 @@ class Spec(BaseModel):
     source: str
     settings: dict[str, Any] = Field(default_factory=dict)
     check: bool = False
+    preview: bool = False
     run: str = ""
     attempt: int = 1
     epoch: int = 0

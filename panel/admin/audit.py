@@ -36,6 +36,7 @@ ACTION_WORDS = {
     "settings_changed": lazy("changed settings"),
     "schedule_changed": lazy("changed a schedule"),
     "connection_tested": lazy("tested the connection"),
+    "first_page_previewed": lazy("looked at the first page of a source"),
     "run_requested": lazy("started a sync"),
     "rehearsal_requested": lazy("started a rehearsal"),
     "run_cancelled": lazy("cancelled a run"),
@@ -67,6 +68,7 @@ ABOUT_A_SOURCE = (
     "settings_changed",
     "schedule_changed",
     "connection_tested",
+    "first_page_previewed",
 )
 RUNS = {"run": "", "by_run": lazy("published by"), "undoes": lazy("undone")}
 DETAIL_WORDS = {

@@ -176,18 +176,26 @@ def check(sync: DataSync, resolved: settings.Resolved, config: Config) -> tuple[
     """Log in once with these settings; one sentence or three for the person who asked."""
     from panel import probe
 
-    fields = settings.declared(sync)
-    for name, why in resolved.problems:
-        if settings.extra(fields[name]).get("filled_from") if name in fields else False:
-            continue
-        title = settings.extra(fields[name]).get(f"title_{current()}") if name in fields else ""
-        return False, f"{title}: {why}" if title else why
+    wrong = missing(sync, resolved, but_lists=True)
+    if wrong:
+        return False, wrong
     answer = probe.check(sync.fetcher, resolved.values, config)
     if answer.ok:
         said = answer.message if current() == "en" else ""  # the fetcher's own sentence is English
         return True, said or _("The gateway accepts the address and the login.")
     said_of = show.explained(answer.code, answer.params)  # a test writes nothing: no word about the data
     return False, f"{said_of.what} {said_of.todo}"
+
+
+def missing(sync: DataSync, resolved: settings.Resolved, *, but_lists: bool) -> str | None:
+    """The first setting that cannot be used, in a sentence; but_lists: one that the panel fills may be empty."""
+    fields = settings.declared(sync)
+    for name, why in resolved.problems:
+        if but_lists and name in fields and settings.extra(fields[name]).get("filled_from"):
+            continue
+        title = settings.extra(fields[name]).get(f"title_{current()}") if name in fields else ""
+        return f"{title}: {why}" if title else why
+    return None
 
 
 def _box(shown: settings.FormValue, typed: Mapping[str, str], problem: str | None) -> Box:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from panel import audit, doorbell, runs
 from panel import settings as sync_settings
-from panel.admin import base, settings_form, sources, undoing
+from panel.admin import base, first_page, settings_form, sources, undoing
 from panel.auth.roles import requires
 from panel.clock import utcnow
 from panel.extensions import db
@@ -119,6 +119,17 @@ class SyncsView(base.PanelView):
         audit.record(session, current_user.username, "connection_tested", key, request.remote_addr)
         session.commit()  # nothing is held while the gateway thinks
         return base.done(*settings_form.check(sync, resolved, base.config()), back)
+
+    @expose("/<key>/preview", methods=["POST"])
+    @requires("admin")
+    def preview(self, key: str) -> ResponseReturnValue:
+        """«پیش‌نمایش صفحهٔ نخست»: what the gateway sends first with the saved settings; nothing is written."""
+        session = db.session()
+        sync = _sync(key)
+        resolved = sync_settings.resolved(sync, session, base.config())
+        audit.record(session, current_user.username, "first_page_previewed", key, request.remote_addr)
+        session.commit()  # nothing is held while the gateway thinks
+        return self.render("preview.html", **first_page.page_of(sync, resolved, base.config()))
 
 
 def _wish(sync: DataSync) -> dict[str, Any]:

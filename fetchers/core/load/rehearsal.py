@@ -165,11 +165,17 @@ def open_destination(url: str, streams: list[Stream]) -> sql.Destination:
         raise sql.storage_error(error) from error
 
 
+def empty_destination(streams: list[Stream]) -> apsw.Connection:
+    """One in memory, of which nothing stays."""
+    db = apsw.Connection(":memory:")
+    columns.prepare(db, streams)
+    return db
+
+
 def _file(url: str, streams: list[Stream]) -> sql.Destination:
     path = sql.path_of(url)
-    db = apsw.Connection(":memory:")
+    db = empty_destination(streams)
     db.set_busy_timeout(sql.BUSY_TIMEOUT_MS)
-    columns.prepare(db, streams)
     if path.exists():
         made = db.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
         db.execute("ATTACH ? AS destination", (str(path),))

@@ -96,6 +96,10 @@ class Session:
         self.stop = threading.Event()
         self.limiter = Limiter(settings.requests_per_second)
         self.largest_page = 0  # rows; what this gateway has been seen to give at once (paging)
+        self.only_first_page = False  # of each part: somebody wants to look, not to have the whole
+        self.announced: int | None = (
+            None  # rows of the part, as its first page said when only that was asked for
+        )
         self.received = 0  # rows that came in pages so far; a sign of life while a part of many pages is read
         self.last_success = time.monotonic()
         self._events = events
@@ -220,7 +224,14 @@ class Session:
                 return result
 
     def read_whole(self, ask: Ask, page_size: int) -> Whole:
-        """Every record of a part, page by page. Raises PagingError where no whole can be made of what comes."""
+        """Every record of a part, page by page; of its first page alone while `only_first_page`.
+
+        Raises PagingError where no whole can be made of what comes.
+        """
+        if self.only_first_page:
+            first = ask(1, page_size)
+            self.announced = first.total
+            return Whole([first.records])
         part = self._part
         before = part.before[part.read :]
 

@@ -183,6 +183,51 @@ def test_the_connection_test_says_what_the_gateway_said(
     assert asked[0]["password"] == PASSWORD
 
 
+SEEN = {
+    "stream": "student_terms", "part": "campus=1110,term=4051", "columns": ["codePardis", "studentnum", "fathername"],
+    "rows": [["1110", "40011009", "حسن"]], "read": 900, "total": 2300, "parts": 98, "tried": 2, "rejected": 1,
+    "duplicates": 0, "odd": [{"reason": "bad_date", "field": "birthdate", "times": 3}], "unknown": ["shoe_size"],
+    "empty": ["email"],
+}  # fmt: skip
+
+
+def test_the_first_page_is_shown_and_written_into_the_trail(
+    house: House, maryam: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = probe.ProbeResult(True, seen=SEEN)
+    monkeypatch.setattr(probe, "preview", lambda source, values, config: answer)
+    form = {"csrf_token": csrf_token(maryam, "/")}
+    page = maryam.post("/syncs/students/preview?lang=en", data=form).get_data(as_text=True)
+    for words in (
+        "40011009",
+        "حسن",
+        "2,300",
+        "shoe_size",
+        "E-mail",
+        "part number 2 of the plan",
+        "Date of birth",
+    ):
+        assert words in page, words
+    with house() as session:
+        trail = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+        assert trail and (trail.actor, trail.action) == ("maryam", "first_page_previewed")
+
+
+def test_a_preview_that_fails_says_why_in_plain_words(
+    house: House, maryam: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = probe.ProbeResult(False, "E_AUTH", {"status": 401})
+    monkeypatch.setattr(probe, "preview", lambda source, values, config: answer)
+    form = {"csrf_token": csrf_token(maryam, "/")}
+    page = maryam.post("/syncs/students/preview?lang=en", data=form).get_data(as_text=True)
+    assert "There is no first page to show" in page and "user name or password" in page
+
+
+def test_only_an_administrator_previews(house: House, reza: FlaskClient) -> None:
+    form = {"csrf_token": csrf_token(reza, "/")}
+    assert reza.post("/syncs/students/preview", data=form).status_code == 403
+
+
 class RoomsSettings(HttpSettings):
     address: str = Setting("", title=Label("نشانی", "Address"), max_length=50)
     key: SecretStr = Setting(SecretStr(""), title=Label("کلید", "Key"))

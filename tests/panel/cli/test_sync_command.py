@@ -78,6 +78,18 @@ def test_a_rehearsal_tells_what_a_sync_would_do_and_how_it_would_end(
     assert "(rehearsal)" in terminal("runs").stdout.replace("\n", " ")
 
 
+def test_a_preview_asks_for_one_page_and_writes_nothing(terminal: Terminal, gateway: Any) -> None:
+    seen = terminal("preview", "faculty")
+    assert seen.returncode == 0, seen.stderr
+    assert "Nothing was written." in seen.stdout and "••••" in seen.stdout
+    asked = [one for one in ask(f"{gateway.url}/__sim__/requests") if one["endpoint"] == "faculty"]
+    assert len(asked) == 1
+    assert not (terminal.instance / "faculty_data.db").exists()
+    ask(f"{gateway.url}/__sim__/fault", {"kind": "html", "endpoint": "faculty", "times": None})
+    refused = terminal("preview", "faculty")
+    assert refused.returncode == 1 and "E_NOT_JSON" in refused.stderr
+
+
 def test_a_person_reads_sentences_and_progress_goes_to_stderr(terminal: Terminal) -> None:
     ended = terminal("sync", "faculty")
     assert ended.returncode == 0
