@@ -293,6 +293,22 @@ CAUSES: Mapping[str, Cause] = {
             ),
         ),
     ),
+    "E_SHRUNK:full": Cause(
+        (
+            N_(
+                "The answer ends where a page is full, as if it were cut off, and does not say how many records there "
+                "are: {gone} of {before} would vanish."
+            ),
+            N_("The gateway sent far fewer records than before."),
+        ),
+        N_("Your data are safe: nothing was removed."),
+        (
+            N_(
+                "Look at who would vanish, then decide: accept the loss once, keep the old data, or fetch again. "
+                "Until then the old data stay."
+            ),
+        ),
+    ),
     "E_MOVED": Cause(
         (N_("What was held can no longer be published: the data have changed since it was fetched."),),
         KEPT,

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.routing import Rule
 
-from panel import create_app
+from panel import create_app, destination
 from panel.auth import tokens
 from panel.auth.gate import SAFE_METHODS
 from panel.clock import utcnow
@@ -23,12 +23,23 @@ from panel.models import Base, DataSync, User
 PASSWORD = "orange-lamp-42"
 # Cheap to verify, and cheap to make: these hashes guard nobody.
 QUICK_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+# For what the panel shows of the data: once with a file, once with a database on a server.
+ON_BOTH = pytest.mark.parametrize(
+    "web_config", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
 PEOPLE = {"maryam": "admin", "reza": "operator", "sara": "viewer"}
 
 
 @pytest.fixture
-def web_config(tmp_path: Path) -> Config:
-    return load({"PANEL_INSTANCE": str(tmp_path / "instance")})
+def web_config(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Config]:
+    """An instance of its own; where a test is marked with ON_BOTH, also with its data on a server."""
+    environ = {"PANEL_INSTANCE": str(tmp_path / "instance")}
+    if getattr(request, "param", "sqlite") == "postgresql":
+        environ["DATA_DATABASE_URL"] = request.getfixturevalue("postgres_destination")
+    config = load(environ)
+    yield config
+    destination.reader(config.data_database_url).dispose()
+    destination.reader.cache_clear()
 
 
 @pytest.fixture

@@ -77,12 +77,17 @@ class Records(Sequence[msgspec.Raw]):
 
 
 class Whole(Sequence[msgspec.Raw]):
-    """The records of a whole part, page after page."""
+    """The records of a whole part, page after page.
 
-    def __init__(self, pages: Iterable[Sequence[msgspec.Raw]] = ()) -> None:
+    full: every page looks like as much as the gateway gives at once, and nothing says that there is no more.
+    """
+
+    def __init__(self, pages: Iterable[Sequence[msgspec.Raw]] = (), *, full: bool = False) -> None:
         self._pages: list[Sequence[msgspec.Raw]] = []
+        self.full = full
         for page in pages:
             self._pages += page._pages if isinstance(page, Whole) else [page]
+            self.full |= isinstance(page, Whole) and page.full
         self._all: list[msgspec.Raw] | None = None
 
     @property

@@ -1,28 +1,21 @@
 """Real children (`python -m fetchers`) before real simulators, with no panel between the test and them."""
 
 import json
-import sqlite3
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from tests.acceptance.house import ask, truth
+from tests.acceptance.store import KEYS, Tables
 from tests.conftest import ROOT, Gateway
 
-KEYS = {
-    "faculty": ("id",),
-    "student_terms": ("codePardis", "term", "studentnum"),
-    "Students": ("studentnum",),
-}
 CANARY = "canary-داده-5417"
 
 
@@ -54,7 +47,7 @@ class Outcome:
 
 
 @dataclass
-class Plane:
+class Plane(Tables):
     """A destination of its own, and the children that fill it. database: of a server; "": a file in the folder."""
 
     folder: Path
@@ -64,6 +57,10 @@ class Plane:
     @property
     def path(self) -> Path:
         return self.folder / "data.db"
+
+    @property
+    def place(self) -> Path | str:
+        return self.database or self.path
 
     def settings(self, gateway: Gateway, source: str, **settings: Any) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -126,23 +123,6 @@ class Plane:
         path = self.folder / "stderr"
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
-    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        return look(self.database or self.path, statement, *values)[1]
-
-    def write(self, statement: str, *values: Any) -> None:
-        """An edit by hand."""
-        if self.database:
-            with psycopg.connect(plain(self.database)) as server:
-                server.execute(marked(statement), values)
-            return
-        with closing(sqlite3.connect(self.path)) as db, db:
-            db.execute(statement, values)
-
-    def table(self, table: str) -> dict[tuple[Any, ...], dict[str, Any]]:
-        columns, rows = look(self.database or self.path, f'SELECT * FROM "{table}"')
-        found = (dict(zip(columns, row, strict=True)) for row in rows)
-        return {tuple(row[key] for key in KEYS[table]): row for row in found}
-
     def parts(self) -> dict[str, list[tuple[Any, ...]]]:
         """The rows of each published part of student_terms."""
         found: dict[str, list[tuple[Any, ...]]] = {
@@ -151,27 +131,6 @@ class Plane:
         for row in self.rows("SELECT codePardis, term, * FROM student_terms ORDER BY studentnum"):
             found.setdefault(f"campus={row[0]},term={row[1]}", []).append(row[2:])
         return found
-
-
-def look(place: Path | str, statement: str, *values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Ask a file, or a server at an address; columns and rows. Blobs are bytes from both."""
-    if isinstance(place, Path):
-        with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=30)) as db:
-            cursor = db.execute(statement, values)
-            return [column[0] for column in cursor.description], cursor.fetchall()
-    with psycopg.connect(plain(place)) as server:
-        found = server.execute(marked(statement), values)
-        return [column.name for column in found.description or ()], found.fetchall()
-
-
-def plain(address: str) -> str:
-    """A server's address without the name of SQLAlchemy's driver."""
-    return address.replace("+psycopg", "")
-
-
-def marked(statement: str) -> str:
-    """A statement with the driver's marks for values."""
-    return statement.replace("%", "%%").replace("?", "%s")
 
 
 def wanted(gateway: Gateway, table: str) -> dict[tuple[Any, ...], dict[str, Any]]:

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from panel.engine.process import RUN_VARIABLE
+from tests.acceptance.store import Store, plain
 from tests.conftest import ROOT, Gateway
 
 USERNAME, PASSWORD = "maryam", "a long enough secret"
@@ -53,8 +54,10 @@ def truth(gateway: Gateway, table: str) -> list[dict[str, Any]]:
 class House:
     """One installation in a folder of its own."""
 
-    def __init__(self, folder: Path, gateway: Gateway, port: int) -> None:
+    def __init__(self, folder: Path, gateway: Gateway, port: int, database: str = "") -> None:
+        """database: the destination's address on a server; "": a file of its own."""
         self.instance = folder / "instance"
+        self.data = Store(plain(database) or self.instance / "faculty_data.db")
         self.gateway = gateway
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
@@ -86,6 +89,8 @@ class House:
                 str(term["term"] if isinstance(term, dict) else term) for term in terms
             ),
         }
+        if database:
+            self.environ["DATA_DATABASE_URL"] = str(self.data.place)
 
     # -- processes ----------------------------------------------------------------------------------------
 
@@ -242,7 +247,7 @@ def build_house(tmp_path: Path, simulator: Callable[..., Gateway]) -> Iterator[C
 
     houses: list[House] = []
 
-    def build(*options: str) -> House:
+    def build(*options: str, database: str = "") -> House:
         gateway = simulator(*options, "--password", GATEWAY_PASSWORD)
         gateway = Gateway(gateway.url, gateway.process, password=GATEWAY_PASSWORD)
         with socket.socket() as probe:
@@ -250,7 +255,7 @@ def build_house(tmp_path: Path, simulator: Callable[..., Gateway]) -> Iterator[C
             port = int(probe.getsockname()[1])
         folder = tmp_path / f"house{len(houses)}"
         folder.mkdir()
-        house = House(folder, gateway, port)
+        house = House(folder, gateway, port, database)
         houses.append(house)
         return house
 

@@ -3,18 +3,18 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fetchers.core.clean import fold
 from fetchers.core.store import index
 from fetchers.students import Students
-from tests.acceptance.children import Plane
+from tests.acceptance.store import Tables
 
 Rows = dict[tuple[Any, ...], dict[str, Any]]
 COUNTED = ("added", "changed", "gone")
 TABLES = (
-    *("faculty", "student_terms", "Students", "_hamgam_search", "_hamgam_partitions", "_hamgam_changes"),
+    *("student_terms", "Students", "_hamgam_search", "_hamgam_partitions", "_hamgam_changes"),
     "_hamgam_rejected",
 )
 
@@ -39,22 +39,22 @@ def by_part(rows: Mapping[tuple[Any, ...], dict[str, Any]]) -> dict[str, Rows]:
     return found
 
 
-def digest(ask: Callable[[str], list[tuple[Any, ...]]]) -> str:
+def digest(house: Tables) -> str:
     """Of every row of the data, the search text, the books of the parts and the diary, to the byte."""
     found = hashlib.sha256()
     for table in TABLES:
-        rows = sorted(map(repr, ask(f'SELECT * FROM "{table}"')))
+        rows = sorted(map(repr, house.rows(f'SELECT * FROM "{table}"')))
         found.update(f"{table}{rows}".encode())
     return found.hexdigest()
 
 
-def disagreements(house: Plane, current: str) -> list[str]:
+def disagreements(house: Tables, current: str) -> list[str]:
     """Where Students, search, index, books, diary and ledger differ from student_terms."""
     rows = house.table("student_terms")
     return [*_people(house, rows, current), *_books(house, by_part(rows)), *_diary(house)]
 
 
-def _people(house: Plane, rows: Rows, current: str) -> list[str]:
+def _people(house: Tables, rows: Rows, current: str) -> list[str]:
     wrong = []
     everyone = newest(rows, current)
     if house.table("Students") != everyone:
@@ -69,7 +69,7 @@ def _people(house: Plane, rows: Rows, current: str) -> list[str]:
     return wrong
 
 
-def _books(house: Plane, there: dict[str, Rows]) -> list[str]:
+def _books(house: Tables, there: dict[str, Rows]) -> list[str]:
     """The number of rows, the index and its digest, and the notes of each part."""
     wrong = []
     books = house.rows(
@@ -102,7 +102,7 @@ def _books(house: Plane, there: dict[str, Rows]) -> list[str]:
     return wrong
 
 
-def _diary(house: Plane) -> list[str]:
+def _diary(house: Tables) -> list[str]:
     """The diary has a line for each row that the ledger counts, or one line with their number."""
     lines: dict[tuple[str, str], Counter[str]] = {}
     for run, part, kind, after in house.rows("SELECT run, part, kind, after FROM _hamgam_changes"):

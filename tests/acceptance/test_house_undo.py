@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 
 from tests.acceptance.house import House, ask, until
+from tests.acceptance.store import ON_BOTH, ON_BOTH_IN_TIME
 
 TABLES = ("faculty", "student_terms", "Students")
+DAY = {"added": 10, "changed": 7, "gone": 5, "stream": "students", "campus": "1110", "term": "4051"}
 
 
 def digest(house: House) -> str:
     """Of everything in the data tables and in what their search looks into."""
     found = hashlib.sha256()
     for table in (*TABLES, "_hamgam_search"):
-        rows = sorted(map(repr, house.rows("faculty_data.db", f'SELECT * FROM "{table}"')))
+        rows = sorted(map(repr, house.data.rows(f'SELECT * FROM "{table}"')))
         found.update(f"{table}{rows}".encode())
     return found.hexdigest()
 
@@ -30,13 +32,13 @@ def undo(house: House, run: int, *words: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, json.loads(done.stdout.splitlines()[-1])
 
 
-def test_a_day_is_taken_back_by_command_without_asking_the_gateway(build_house) -> None:
-    house = build_house("--size", "tiny")
+@ON_BOTH_IN_TIME
+def test_a_day_is_taken_back_by_command_without_asking_the_gateway(build_house, database) -> None:
+    house = build_house("--size", "tiny", database=database)
     for key in ("faculty", "students"):
         assert house.sync(key)[0] == 0
     before = digest(house)
-    delta = {"added": 10, "changed": 7, "gone": 5, "stream": "students", "campus": "1110", "term": "4051"}
-    ask(f"{house.gateway.url}/__sim__/delta", delta)
+    ask(f"{house.gateway.url}/__sim__/delta", DAY)
     code, day = house.sync("students")
     assert (code, counts(day)) == (0, (10, 7, 5))
     after = digest(house)
@@ -67,8 +69,56 @@ def test_a_day_is_taken_back_by_command_without_asking_the_gateway(build_house) 
 
 
 @pytest.mark.slow
-def test_an_undo_by_click_pauses_the_schedule_until_somebody_resumes_it(build_house) -> None:
-    house = build_house("--size", "tiny").up()
+@ON_BOTH
+def test_what_somebody_changed_by_hand_since_is_left_and_told(build_house, database) -> None:
+    """Of ten added, seven changed and five gone, five were touched since; four of them cannot be taken back."""
+    house = build_house("--size", "tiny", database=database)
+    assert house.sync("students")[0] == 0
+    before = house.data.table("student_terms")
+    ask(f"{house.gateway.url}/__sim__/delta", DAY)
+    code, day = house.sync("students")
+    assert (code, counts(day)) == (0, (10, 7, 5))
+    after = house.data.table("student_terms")
+    added, gone = sorted(after.keys() - before.keys()), sorted(before.keys() - after.keys())
+    changed = sorted(key for key in after.keys() & before.keys() if after[key] != before[key])
+    field = next(name for name, value in after[changed[0]].items() if before[changed[0]][name] != value)
+
+    where = '"codePardis" = ? AND term = ? AND studentnum = ?'
+    edits = [
+        (f"UPDATE student_terms SET city = ? WHERE {where}", ("یزد", *added[0])),
+        (f"DELETE FROM student_terms WHERE {where}", added[1]),
+        (f"UPDATE student_terms SET {field} = ? WHERE {where}", ("by hand", *changed[0])),
+        (f"UPDATE student_terms SET city = ? WHERE {where}", ("یزد", *changed[1])),  # no field of that run
+        ('INSERT INTO student_terms ("codePardis", term, studentnum) VALUES (?, ?, ?)', gone[0]),
+    ]
+    for statement, values in edits:
+        assert house.data.write(statement, *values) == 1
+    by_hand = house.data.table("student_terms")
+
+    code, seen = undo(house, day["id"], "--preview")
+    assert (code, counts(seen), seen["left"]) == (0, (4, 6, 8), 4)
+    said = house.cli("undo", str(day["id"]), "--preview").stdout
+    assert "remove 8 rows, bring back 4, put back fields of 6, and leave 4 that were changed since" in said
+    assert house.data.table("student_terms") == by_hand
+    code, run = undo(house, day["id"])
+    assert (code, run["status"], counts(run)) == (0, "success", (4, 6, 8))
+
+    left = house.data.rows("SELECT key, after FROM _hamgam_changes WHERE kind = 'left'")
+    assert {(key, json.loads(after)["why"]) for key, after in left} == {
+        (added[0][2], "changed"),
+        (added[1][2], "missing"),
+        (changed[0][2], "changed"),
+        (gone[0][2], "there"),
+    }
+    wanted = before | {key: by_hand[key] for key in (added[0], changed[0], gone[0])}
+    wanted[changed[1]] = {**before[changed[1]], "city": "یزد"}
+    assert house.data.table("student_terms") == wanted
+
+
+@pytest.mark.slow
+@ON_BOTH
+def test_an_undo_by_click_pauses_the_schedule_until_somebody_resumes_it(build_house, database) -> None:
+    house = build_house("--size", "tiny", database=database).up()
     token = house.token()
     assert house.sync("faculty")[0] == 0
     before = digest_of_faculty(house)
@@ -100,7 +150,7 @@ def test_an_undo_by_click_pauses_the_schedule_until_somebody_resumes_it(build_ho
 
 
 def digest_of_faculty(house: House) -> str:
-    rows = sorted(map(repr, house.rows("faculty_data.db", "SELECT * FROM faculty")))
+    rows = sorted(map(repr, house.data.rows("SELECT * FROM faculty")))
     return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 

@@ -24,9 +24,10 @@ import pytest
 from psycopg import sql
 
 from fetchers.golestan import terms
-from tests.acceptance.children import Plane, plain, wanted
+from tests.acceptance.children import Plane, wanted
 from tests.acceptance.house import ask, until
 from tests.acceptance.oracle import by_part, disagreements
+from tests.acceptance.store import plain
 from tests.conftest import Gateway
 
 NOW = "2026-11-22T09:00:00Z"

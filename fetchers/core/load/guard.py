@@ -20,13 +20,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Loss:
-    """What one part would lose. moved: rows whose person appears in another part of the same run."""
+    """What one part would lose. moved: rows whose person appears in another part of the same run.
+
+    full: its answer ends where a page was full, and no total says that there is no more (core/wire/paging.py).
+    """
 
     part: str
     rows_before: int
     rows_after: int
     gone: int
     moved: int = 0
+    full: bool = False
 
     @property
     def vanishing(self) -> int:
@@ -44,8 +48,9 @@ def judge(losses: Sequence[Loss], rows_before: int, limits: Limits) -> Shrunk | 
         held = [loss.part for loss in losses]
         reason = "total"
     else:
-        held = [loss.part for loss in losses if too_much(loss, limits)]
-        reason = "part"
+        too_many = [loss for loss in losses if too_much(loss, limits)]
+        held = [loss.part for loss in too_many]
+        reason = "part" if any(_over(loss, limits) for loss in too_many) else "full"
     if not held:
         return None
     names = frozenset(held)
@@ -61,7 +66,11 @@ def judge(losses: Sequence[Loss], rows_before: int, limits: Limits) -> Shrunk | 
 
 
 def too_much(loss: Loss, limits: Limits) -> bool:
-    """Whether a part, by itself, loses more than it may."""
+    """Whether a part, by itself, loses more than it may: one that looks cut off may lose nothing."""
+    return _over(loss, limits) or (loss.full and loss.vanishing > 0)
+
+
+def _over(loss: Loss, limits: Limits) -> bool:
     if loss.rows_after == 0:
         return True
     over = loss.vanishing > loss.rows_before * limits.part_percent / 100

@@ -316,11 +316,12 @@ class Job:
         stream = fetched.part.stream
         judging = self._judging[stream.name]
         delta = self._comparers[stream.name].compare(fetched.part.partition, fetched.records)
+        full = fetched.records.full
         fetched.records.clear()
         self._tally.staged += delta.counts.read
         if delta.gone:
             self._staging.put(delta)
-            judging.lose(delta)
+            judging.lose(delta, full=full)
             self._tally.tell_part(fetched.part, "staged", fetched.seconds, counts=delta.counts)
             judging.arrive(delta)
         else:

@@ -50,9 +50,11 @@ class Judging:
             if part in parts
         )
 
-    def lose(self, delta: Delta) -> None:
-        """A part that removes rows was staged."""
-        self._losses[delta.part] = Loss(delta.part, delta.rows_before, delta.rows_after, len(delta.gone))
+    def lose(self, delta: Delta, *, full: bool = False) -> None:
+        """A part that removes rows was staged. full: its answer looks cut off at a full page."""
+        self._losses[delta.part] = Loss(
+            delta.part, delta.rows_before, delta.rows_after, len(delta.gone), full=full
+        )
 
     def arrive(self, delta: Delta) -> None:
         """Remember who was added, to tell a move to another part from a loss."""

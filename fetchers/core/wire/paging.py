@@ -23,6 +23,12 @@ MAX_PAGES = 5000
 MAX_PART_BYTES = 512 * 1024 * 1024  # a part is in memory whole until it is compared
 READINGS = 4  # of one part, until two agree
 EMPTY_ANSWERS = 3  # in a row, before "there is nothing" is believed
+USUAL_CAPS = (
+    100,
+    200,
+    250,
+    500,
+)  # and multiples of the last: what gateways give at most, whatever they are asked
 
 Ask = Callable[[int, int], Page]
 
@@ -128,7 +134,22 @@ def _read(ask: Ask, size: int, largest_page: Callable[[int], int], before: Seque
             break
     else:
         raise PagingError(f"More than {MAX_PAGES} pages, and no end.", reason="endless")
-    return Reading(_agreed(totals), seams, stuck=False, records=Whole(pages))
+    return Reading(
+        _agreed(totals), seams, stuck=False, records=Whole(pages, full=not totals and _are_full(pages, size))
+    )
+
+
+def _are_full(pages: list[Sequence[msgspec.Raw]], asked: int) -> bool:
+    """Whether all pages are of one length, and that is what was asked for, or how caps look.
+
+    The last one then ends where a cap would cut it off. That is no fault by itself: a part may have so many rows. But
+    where rows have gone missing from it, a person must look (DESIGN.md 4.4).
+    """
+    lengths = {len(page) for page in pages}
+    if len(lengths) != 1:
+        return False
+    length = lengths.pop()
+    return length >= asked or length in USUAL_CAPS or length % USUAL_CAPS[-1] == 0
 
 
 def _is_as_before(page: Page, before: Sequence[Known], number: int) -> bool:

@@ -43,6 +43,18 @@ def test_small_losses_everywhere_are_judged_together(each: int, parts: int, rows
         assert reason.held == {loss.part for loss in losses}
 
 
+def test_a_part_that_looks_cut_off_may_lose_nothing() -> None:
+    cut = Loss("cut", 598, 500, 98, full=True)
+    reason = judge([cut, lose(3, 600, "fine")], 10_000, USUAL)
+    assert reason is not None
+    assert (reason.held, reason.params["reason"], reason.params["gone"]) == ({"cut"}, "full", 98)
+    assert judge([lose(98, 598)], 10_000, USUAL) is None
+    assert judge([Loss("moved", 598, 500, 98, moved=98, full=True)], 10_000, USUAL) is None
+    both = judge([cut, lose(40, 100, "bad")], 10_000, USUAL)
+    assert both is not None
+    assert (both.held, both.params["reason"]) == ({"cut", "bad"}, "part")
+
+
 def test_who_only_moved_has_not_vanished() -> None:
     assert judge([lose(90, 100, moved=80)], 1000, USUAL) is None
     assert judge([lose(100, 100, moved=100)], 1000, USUAL) is not None  # a part to nothing always waits

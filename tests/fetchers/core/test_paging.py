@@ -119,6 +119,27 @@ def test_an_announced_part_of_one_page_takes_one_request() -> None:
     assert len(gateway.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("rows", "cap", "size", "announced", "full"),
+    [
+        (500, 10**9, 1000, False, True),
+        (1000, 500, 1000, False, True),
+        (400, 100, 1000, False, True),
+        (40, 10**9, 40, False, True),
+        (500, 10**9, 1000, True, False),  # it says that there are no more
+        (598, 500, 1000, False, False),
+        (499, 10**9, 1000, False, False),
+        (150, 10**9, 1000, False, False),
+        (0, 10**9, 1000, False, False),
+    ],
+)
+def test_an_answer_that_ends_where_a_page_is_full_looks_cut_off(
+    rows: int, cap: int, size: int, announced: bool, full: bool
+) -> None:
+    gateway = Gateway(rows, cap=cap, total=truthful(rows) if announced else None)
+    assert read_whole(gateway.ask, size, gateway.saw).full is full
+
+
 def test_an_empty_answer_is_asked_for_again() -> None:
     gateway = Gateway(30, spoil=lambda count, number, size, rows: [] if count <= 2 else rows)
     assert gateway.read() == gateway.all

@@ -4,9 +4,8 @@ import io
 import re
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +14,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from fetchers.core import registry
-from panel import destination, diary
+from fetchers.core.store import sql
+from fetchers.core.store.diary import Diary
 from panel.clock import utcnow
 from panel.config import Config
 from panel.db import writing
 from panel.models import AuditEntry, DataSync, SyncRun
 from tests.fetchers.core.conftest import House as Destination
 from tests.panel.admin.conftest import read
-from tests.web import csrf_token
+from tests.web import ON_BOTH, csrf_token
 
 Rows = sessionmaker[Session]
 
@@ -39,13 +39,9 @@ def student(number: int, **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def data(web_config: Config) -> Iterator[Destination]:
-    path = Path(web_config.data_database_url.removeprefix("sqlite:///"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = Destination(path, stream("students"), ceiling="4051")
+    made = Destination(web_config.data_database_url, stream("students"), ceiling="4051")
     yield made
     made.db.close()
-    destination.reader(web_config.data_database_url).dispose()
-    destination.reader.cache_clear()
 
 
 @pytest.fixture
@@ -94,6 +90,7 @@ def test_the_pages_say_how_far_the_diary_reaches(
     assert "does not reach back to this run" in read(sara, f"/runs/{day}/changes")
 
 
+@ON_BOTH
 def test_the_diary_tells_who_came_left_and_changed_from_what_to_what(sara: FlaskClient, day: int) -> None:
     page = read(sara, "/changes/")
     assert kinds(page) == ["gone", "changed", "added", "loaded"]
@@ -103,6 +100,7 @@ def test_the_diary_tells_who_came_left_and_changed_from_what_to_what(sara: Flask
     assert "دفتر تغییرات" in persian and "شهر" in persian and "۴ سطر" in persian
 
 
+@ON_BOTH
 def test_personal_fields_are_masked_but_for_administrators(
     sara: FlaskClient, maryam: FlaskClient, day: int
 ) -> None:
@@ -111,6 +109,7 @@ def test_personal_fields_are_masked_but_for_administrators(
     assert "حسن" in read(maryam, "/changes/")
 
 
+@ON_BOTH
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -137,6 +136,7 @@ def test_a_day_that_is_none_is_said_so(sara: FlaskClient, day: int) -> None:
     assert "is no date" in page
 
 
+@ON_BOTH
 def test_a_run_s_page_leads_to_its_changes(sara: FlaskClient, reza: FlaskClient, day: int) -> None:
     page = read(sara, "/runs/2")
     assert 'href="/runs/2/changes"' in page and "run-undo" not in page
@@ -145,6 +145,7 @@ def test_a_run_s_page_leads_to_its_changes(sara: FlaskClient, reza: FlaskClient,
     assert kinds(read(sara, "/runs/1/changes")) == ["loaded"]
 
 
+@ON_BOTH
 def test_a_person_s_page_has_their_history_and_every_term(
     sara: FlaskClient, data: Destination, day: int
 ) -> None:
@@ -159,6 +160,7 @@ def test_a_person_s_page_has_their_history_and_every_term(
     assert kinds(every).count("changed") == 13
 
 
+@ON_BOTH
 def test_the_file_is_for_excel_right_to_left_and_no_cell_is_a_formula(
     maryam: FlaskClient, reza: FlaskClient, rows: Rows, day: int
 ) -> None:
@@ -177,6 +179,7 @@ def test_the_file_is_for_excel_right_to_left_and_no_cell_is_a_formula(
         assert [(entry.actor, entry.details["lines"]) for entry in entries] == [("maryam", 4), ("reza", 4)]
 
 
+@ON_BOTH
 def test_the_file_obeys_the_filters(reza: FlaskClient, rows: Rows, day: int) -> None:
     form = {"csrf_token": csrf_token(reza, "/changes/"), "kind": "gone", "run": "2"}
     assert reza.post("/changes/export", data=form).status_code == 200
@@ -185,6 +188,7 @@ def test_the_file_obeys_the_filters(reza: FlaskClient, rows: Rows, day: int) -> 
         assert entry.details["lines"] == 1
 
 
+@ON_BOTH
 def test_before_undoing_it_shows_what_would_happen(reza: FlaskClient, data: Destination, day: int) -> None:
     data.db.execute("UPDATE student_terms SET city = 'یزد' WHERE studentnum = '40011002'")
     page = read(reza, "/runs/2/undo")
@@ -249,31 +253,60 @@ def test_the_status_page_says_paused_and_offers_to_resume(reza: FlaskClient, row
         ]
 
 
-def test_five_thousand_changes_are_searched_without_reading_them_all(
-    data: Destination, web_config: Config
-) -> None:
-    from fetchers.core.store.diary import Diary
-
+@pytest.fixture
+def thousands(data: Destination) -> Destination:
+    """Five thousand lines of people who left, and one person with twelve terms."""
     columns = data.stream.columns
-    book = Diary(data.db, data.stream, "run-1")
 
     def row(number: int) -> tuple[Any, ...]:
-        fields = {
-            "studentnum": str(number),
-            "firstname": "کیوان",
-            "familyname": f"شریفی {number}",
-            "address": "خیابان",
-        }
-        return tuple(fields.get(column) for column in columns)
+        fields = {"studentnum": str(number), "firstname": "کیوان", "familyname": f"شریفی {number}"}
+        return tuple({**fields, "address": "خیابان"}.get(column) for column in columns)
 
     with data.db:
-        book.changes("campus=1110,term=4051", [], [], [row(number) for number in range(5000)])
-    wanted = diary.Wanted(words="كيوان شريفي 4321")
-    began = time.perf_counter()
-    found = diary.page(web_config.data_database_url, wanted)
-    took = time.perf_counter() - began
-    assert [change.key for change in found.changes] == ["4321"]
-    print(f"searched in {took * 1000:.0f} ms")
+        Diary(data.db, data.stream, "run-1").changes(
+            "campus=1110,term=4051", [], [], [row(number) for number in range(5000)]
+        )
+    for number in range(12):
+        term = f"{400 + number // 3}{number % 3 + 1}"
+        data.sync(student(40011002, course_name="فیزیک"), campus="1110", term=term)
+        data.sync(student(40011002, course_name="شیمی"), campus="1110", term=term)
+    return data
+
+
+def quickest(look: Callable[[], str]) -> tuple[float, str]:
+    """The least of five tries, in ms, and what it gave: other processes slow a try, nothing quickens one."""
+    tries = []
+    for _ in range(5):
+        began = time.perf_counter()
+        found = look()
+        tries.append((time.perf_counter() - began) * 1000)
+    return min(tries), found
+
+
+@ON_BOTH
+def test_five_thousand_changes_are_searched_and_twelve_terms_shown_in_a_moment(
+    sara: FlaskClient,
+    client: FlaskClient,
+    thousands: Destination,
+    web_config: Config,
+    record_property: Callable[[str, str], None],
+) -> None:
+    """The aim is 200 ms. The whole page is measured, on a machine that does other things: hence five times that."""
+    searching, page = quickest(lambda: read(sara, "/changes/?search=كيوان شريفي 4321"))
+    assert kinds(page) == ["gone"]
+    showing, person = quickest(lambda: read(sara, "/data/Students/row?studentnum=40011002"))
+    assert kinds(person).count("changed") == 12
+    assert person.count("/data/student_terms/row?") >= 12
+    database = web_config.data_database_url.split(":", 1)[0]
+    record_property(
+        "summary", f"{database}: 5,000 changes searched {searching:.0f} ms, 12 terms {showing:.0f} ms"
+    )
+    assert max(searching, showing) < 1000
+
+
+def test_a_search_reads_the_index_alone(data: Destination) -> None:
+    if sql.on_postgresql(data.db):
+        pytest.skip("the plan of a table that is nearly empty says nothing there")
     plan = data.rows(
         "EXPLAIN QUERY PLAN SELECT id FROM _hamgam_changes WHERE folded LIKE '%شریفی%' OR key = 'شریفی' LIMIT 10001"
     )

@@ -14,6 +14,7 @@ from panel.models import AuditEntry, SyncRun
 from tests.panel import held_run
 from tests.panel.admin.conftest import read
 from tests.panel.admin.test_buttons import press
+from tests.web import ON_BOTH
 
 House = sessionmaker[Session]
 
@@ -64,6 +65,7 @@ def test_the_runs_page_leads_to_the_list_and_has_the_buttons(held: int, reza: Fl
     assert "Look at who would vanish, then decide" in page
 
 
+@ON_BOTH
 def test_the_list_shows_names_part_figures_and_who_moved(held: int, reza: FlaskClient) -> None:
     page = read(reza, f"/runs/{held}/held")
     names = re.findall(r"<bdi>(کریمی|محمدی|شریفی)</bdi>", page)
@@ -74,6 +76,7 @@ def test_the_list_shows_names_part_figures_and_who_moved(held: int, reza: FlaskC
     assert "2 in all" in page
 
 
+@ON_BOTH
 def test_the_list_is_searched_whatever_the_letters_and_filtered_by_part(held: int, reza: FlaskClient) -> None:
     found = read(reza, f"/runs/{held}/held?search=كريمي")
     assert "40011001" in found and "40011002" not in found
@@ -108,6 +111,7 @@ def test_keeping_the_old_data_ends_the_question(house: House, held: int, reza: F
     assert (second["ok"], second["message"]) == (False, "It was decided already that the old data stay.")
 
 
+@ON_BOTH
 def test_the_list_is_saved_so_that_spreadsheets_read_it_and_execute_nothing(
     house: House, held: int, reza: FlaskClient, web_config: Config
 ) -> None:
@@ -130,6 +134,7 @@ def test_the_list_is_saved_so_that_spreadsheets_read_it_and_execute_nothing(
         )
 
 
+@ON_BOTH
 def test_personal_columns_of_the_list_are_for_administrators(
     held: int, reza: FlaskClient, maryam: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ from panel.clock import utcnow
 from panel.models import AuditEntry, SyncRun
 from tests.panel import held_run
 from tests.panel.admin import example_house
-from tests.web import add_sync, bearer
+from tests.web import ON_BOTH, add_sync, bearer
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def held(rows, web_config):
     return held_run.stage(rows, web_config, utcnow())
 
 
+@ON_BOTH
 def test_a_held_run_names_whom_it_would_remove(client, rows, held):
     answer = client.get(f"/api/v1/runs/{held}/vanishing", headers=bearer(rows, "sara", "read")).json
     assert (answer["total"], answer["moved"], answer["decision"]) == (2, 1, None)
@@ -33,6 +34,7 @@ def test_a_held_run_names_whom_it_would_remove(client, rows, held):
     assert (last["key"], last["moved"]) == (["40011002"], True)
 
 
+@ON_BOTH
 def test_the_list_is_searched_and_paged(client, held, reza_token):
     def ask(query):
         return client.get(f"/api/v1/runs/{held}/vanishing?{query}", headers=reza_token).json

@@ -16,7 +16,7 @@ from panel import destination
 from panel.config import Config
 from panel.db import writing
 from panel.models import AuditEntry, DataSync, SyncRun
-from tests.web import add_sync, bearer
+from tests.web import ON_BOTH, add_sync, bearer
 
 House = sessionmaker[Session]
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -64,6 +64,7 @@ def run(client: FlaskClient, rows: House, web_config: Config) -> Iterator[SyncRu
     destination.reader.cache_clear()
 
 
+@ON_BOTH
 def test_a_run_s_changes_are_told_field_by_field_and_personal_ones_left_out(
     client: FlaskClient, rows: House, run: SyncRun
 ) -> None:
@@ -78,6 +79,7 @@ def test_a_run_s_changes_are_told_field_by_field_and_personal_ones_left_out(
     assert [line["after"]["mobile"] for line in told["changes"]] == ["09121112244"]
 
 
+@ON_BOTH
 @pytest.mark.parametrize(
     ("query", "keys"),
     [
@@ -101,6 +103,7 @@ def test_a_kind_that_there_is_not_is_refused(client: FlaskClient, rows: House, r
     assert answer.status_code == 400
 
 
+@ON_BOTH
 def test_before_the_first_sync_there_are_no_changes(client: FlaskClient, rows: House) -> None:
     add_sync(rows)
     token = bearer(rows, "reza")
@@ -108,6 +111,7 @@ def test_before_the_first_sync_there_are_no_changes(client: FlaskClient, rows: H
     assert client.get(f"/api/v1/runs/{made}/changes", headers=token).json["total"] == 0
 
 
+@ON_BOTH
 def test_a_preview_counts_and_changes_nothing(client: FlaskClient, rows: House, run: SyncRun) -> None:
     told = client.get(f"/api/v1/runs/{run.id}/undo", headers=bearer(rows, "reza", "read")).json
     assert (told["counts"]["added"], told["counts"]["changed"], told["counts"]["gone"]) == (1, 1, 1)

@@ -9,14 +9,24 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from panel.cli import main
 from panel.clock import utcnow
-from panel.config import Config
+from panel.config import Config, load
 from panel.models import AuditEntry, SyncRun
 from tests.panel import held_run
 from tests.panel.admin import example_house
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
+    """An instance of its own, with its data in a file and on a server."""
+    environ = {"PANEL_INSTANCE": str(tmp_path / "instance")}
+    if request.param == "postgresql":
+        environ["DATA_DATABASE_URL"] = request.getfixturevalue("postgres_destination")
+    return load(environ)
+
+
 def type_(instance: Config, *words: str) -> Result:
-    return CliRunner().invoke(main, words, env={"PANEL_INSTANCE": str(instance.instance)})
+    environ = {"PANEL_INSTANCE": str(instance.instance), "DATA_DATABASE_URL": instance.data_database_url}
+    return CliRunner().invoke(main, words, env=environ)
 
 
 @pytest.fixture

@@ -1,0 +1,74 @@
+"""Looking into a destination from outside, whatever kind it is, and editing it by hand."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+ON_BOTH = pytest.mark.parametrize(
+    "database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
+# In the normal run with a file alone; on a server by `make faults`.
+ON_BOTH_IN_TIME = pytest.mark.parametrize(
+    "database",
+    ["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.slow])],
+    indirect=True,
+)
+KEYS = {
+    "faculty": ("id",),
+    "student_terms": ("codePardis", "term", "studentnum"),
+    "Students": ("studentnum",),
+}
+
+
+class Tables:
+    """A destination, read and edited from outside. place: an SQLite file, or a server's address."""
+
+    place: Path | str
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        return look(self.place, statement, *values)[1]
+
+    def table(self, table: str) -> dict[tuple[Any, ...], dict[str, Any]]:
+        columns, rows = look(self.place, f'SELECT * FROM "{table}"')
+        found = (dict(zip(columns, row, strict=True)) for row in rows)
+        return {tuple(row[key] for key in KEYS[table]): row for row in found}
+
+    def write(self, statement: str, *values: Any) -> int:
+        """An edit by hand; how many rows it touched."""
+        if isinstance(self.place, Path):
+            with closing(sqlite3.connect(self.place, timeout=30)) as db, db:
+                return db.execute(statement, values).rowcount
+        with psycopg.connect(plain(self.place)) as server:
+            return server.execute(marked(statement), values).rowcount
+
+
+class Store(Tables):
+    """A destination alone."""
+
+    def __init__(self, place: Path | str) -> None:
+        self.place = place
+
+
+def look(place: Path | str, statement: str, *values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Ask a file, or a server at an address; columns and rows. Blobs are bytes from both."""
+    if isinstance(place, Path):
+        with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=30)) as db:
+            cursor = db.execute(statement, values)
+            return [column[0] for column in cursor.description], cursor.fetchall()
+    with psycopg.connect(plain(place)) as server:
+        found = server.execute(marked(statement), values)
+        return [column.name for column in found.description or ()], found.fetchall()
+
+
+def plain(address: str) -> str:
+    """A server's address without the name of SQLAlchemy's driver."""
+    return address.replace("+psycopg", "")
+
+
+def marked(statement: str) -> str:
+    """A statement with the driver's marks for values."""
+    return statement.replace("%", "%%").replace("?", "%s")
