@@ -19,6 +19,7 @@ def copy(tmp_path: Path) -> Path:
         "panel",
         "fetchers",
         "static",
+        "tests",
         "README.md",
         "CHANGELOG.md",
         "CONTRIBUTING.md",
@@ -34,6 +35,23 @@ def copy(tmp_path: Path) -> Path:
 
 def test_the_documentation_is_in_step_with_the_code() -> None:
     assert problems() == []
+
+
+def test_a_nasty_input_needs_its_test_and_its_line(copy: Path) -> None:
+    page, tests = copy / check_docs.NASTY_PAGE, copy / check_docs.NASTY_TESTS / "test_shapes.py"
+    text, code = page.read_text(encoding="utf-8"), tests.read_text(encoding="utf-8")
+    name = "test_18_a_silent_cap_loses_nothing"
+    page.write_text(text.replace(name, "test_18_nothing_of_the_kind"), encoding="utf-8")
+    assert check_docs.nasty_problems(check_docs.pages(copy), copy) == [
+        f"docs/nasty-inputs.md: input 18 does not list {name}",
+        "docs/nasty-inputs.md: input 18: there is no test test_18_nothing_of_the_kind",
+    ]
+    page.write_text(text, encoding="utf-8")
+    tests.write_text(code.replace(name, "test_a_silent_cap"), encoding="utf-8")
+    assert check_docs.nasty_problems(check_docs.pages(copy), copy) == [
+        "tests/nasty: input 18 has no test",
+        f"docs/nasty-inputs.md: input 18: there is no test {name}",
+    ]
 
 
 def spoil(root: Path, page: str, old: str, new: str) -> list[str]:

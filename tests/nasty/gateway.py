@@ -118,7 +118,10 @@ def _text(record: dict[str, Any]) -> bytes:
 
 
 class ScriptedGateway:
-    """`scripts` and `rows` by campus (FACULTY for the other source), `login` for the login itself."""
+    """`scripts` and `rows` by campus (FACULTY for the other source), `login` for the login itself.
+
+    Where `rows` has "campus,term", that goes before the campus alone.
+    """
 
     def __init__(self) -> None:
         self.server = RawServer()
@@ -149,7 +152,7 @@ class ScriptedGateway:
 
     def honest(self, asked: Asked) -> bytes:
         """What a sane gateway answers."""
-        rows = self.rows.get(asked.part, [])
+        rows = self.rows.get(f"{asked.part},{asked.term}", self.rows.get(asked.part, []))
         start = (asked.page - 1) * asked.size
         return answer(
             data(rows[start : start + asked.size], **self.beside(asked.page, len(rows))),

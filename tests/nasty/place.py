@@ -121,7 +121,7 @@ class Place:
             "retry_budget": 0,
         }
         if source == "students":
-            settings |= {"campuses": list(campuses), "first_term": TERM}
+            settings |= {"campuses": list(campuses), "first_term": changes.pop("first_term", TERM)}
         settings |= changes.pop("settings", {})
         return {
             "run": str(uuid.uuid4()),
@@ -223,9 +223,9 @@ class Place:
             for row in self.rows(f"SELECT {sql.names(names)} FROM {sql.name(table)}")
         ]
 
-    def notes(self, campus: str | None = None) -> set[tuple[str, str | None, str, int]]:
+    def notes(self, campus: str | None = None, term: str = TERM) -> set[tuple[str, str | None, str, int]]:
         """(key, field, reason, kept) of what was odd, of one campus or of the faculty."""
-        part = "" if campus is None else f"campus={campus},term={TERM}"
+        part = "" if campus is None else f"campus={campus},term={term}"
         return {
             (json.loads(key) if key and key.startswith('"') else key, field, reason, kept)
             for key, field, reason, kept in self.rows(

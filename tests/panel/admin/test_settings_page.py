@@ -127,6 +127,8 @@ def test_a_schedule_is_planned_at_once(house: House, maryam: FlaskClient) -> Non
         {"schedule_kind": "cron", "cron": "0 0 31 2 *"},
         {"schedule_kind": "interval", "interval_minutes": "0"},
         {"schedule_kind": "interval", "interval_minutes": ""},
+        {"schedule_kind": "interval", "interval_minutes": "-5"},
+        {"schedule_kind": "interval", "interval_minutes": "abc"},
         {"schedule_kind": "sometimes"},
     ],
 )

@@ -82,6 +82,8 @@ def test_nonsense_in_the_environment_ends_with_2_and_a_sentence(run: Type) -> No
         ("set", "students", "no_such_setting=1"),
         ("schedule", "faculty"),
         ("schedule", "faculty", "--every", "0"),
+        ("schedule", "faculty", "--every", "-5"),
+        ("schedule", "faculty", "--every", "abc"),
         ("schedule", "faculty", "--cron", "99 * * * *"),
         ("schedule", "faculty", "--every", "5", "--off"),
         ("campuses", "import", "no-such-file.csv"),
