@@ -266,11 +266,27 @@
   function query(box) {
     const wanted = new URLSearchParams();
     box.querySelectorAll("input, select").forEach(function (field) {
-      if (field.type === "radio" && !field.checked) return;
-      if (field.name) wanted.set(field.name, field.value);
+      if ((field.type === "radio" || field.type === "checkbox") && !field.checked) return;
+      if (field.name) wanted.append(field.name, field.value);
     });
     return wanted.toString();
   }
+
+  /* ---- a long list to choose from: what is typed above it leaves only the lines that hold it ---- */
+  function plain(text) {
+    return text.toLowerCase().replace(/ي/g, "ی").replace(/ك/g, "ک").replace(/\u200c/g, " ")
+      .replace(/[۰-۹]/g, function (sign) { return String(sign.charCodeAt(0) - 1776); })
+      .replace(/[٠-٩]/g, function (sign) { return String(sign.charCodeAt(0) - 1632); });
+  }
+  document.querySelectorAll("[data-filter]").forEach(function (field) {
+    field.addEventListener("input", function () {
+      const wanted = plain(field.value.trim());
+      document.querySelectorAll("#" + field.dataset.filter + " label").forEach(function (line) {
+        line.hidden = !plain(line.textContent).includes(wanted);
+      });
+    });
+    field.addEventListener("keydown", function (event) { if (event.key === "Enter") event.preventDefault(); });
+  });
 
   document.querySelectorAll("[data-live]").forEach(function (region) {
     const one = { region: region, url: region.dataset.live, html: null, failures: 0, busy: false,

@@ -80,6 +80,7 @@ DETAIL_WORDS = {
     "mode": lazy("kind"),
     "name": lazy("name"),
     "names": lazy("settings"),
+    "parts": lazy("parts"),
     "prefix": lazy("begins with"),
     "role": lazy("role"),
     "schedule": lazy("schedule"),

@@ -1,5 +1,6 @@
 """The data browser's pages: a table with search, and one row whole. Looking only."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from flask import abort, redirect, request, url_for
@@ -7,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import lazy_gettext as lazy
 from flask_login import current_user
+from sqlalchemy import select
 
 from panel import diary, quality
 from panel.admin import base, browse, change_rows, quality_rows
@@ -14,6 +16,8 @@ from panel.admin.quality import campus_names
 from panel.admin.values import may_see, name, row_url, shown
 from panel.auth.locale import current
 from panel.clock import utcnow
+from panel.extensions import db
+from panel.models import DataSync
 
 LONGEST_SEARCH = 100
 DIARY_LINES = 100
@@ -96,6 +100,7 @@ class DataView(base.PanelView):
             ],
             parts=parts,
             every=every,
+            person=_person(table, found),
             rows=_diary(table, found, url),
             odd=_odd(table, found, url),
             kind_badge=change_rows.kind_badge,
@@ -131,6 +136,28 @@ def _odd(table: browse.DataTable, row: dict[str, Any], url: str) -> list[quality
     wanted = quality.Wanted(streams=(table.stream.name,), key=str(row[own[0]]))
     found = list(quality.notes(url, wanted, NOTES, sees_personal=sees_personal))
     return quality_rows.rows(url, found, campus_names(), sees_personal=sees_personal)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Whom the button on their page would sync, and by which sync."""
+
+    key: str
+    number: str
+
+
+def _person(table: browse.DataTable, row: dict[str, Any]) -> Person | None:
+    """The person of a row, where the source knows persons by a number and this reader may sync."""
+    latest = table.stream.latest
+    if latest is None or not row.get(latest.key) or not current_user.can("operator"):
+        return None
+    source = next(
+        key
+        for key, streams in diary.streams_by_source().items()
+        if table.stream.name in {s.name for s in streams}
+    )
+    key = db.session.scalar(select(DataSync.key).where(DataSync.fetcher == source).order_by(DataSync.key))
+    return None if key is None else Person(key, str(row[latest.key]))
 
 
 def _searched(table: browse.DataTable) -> str:

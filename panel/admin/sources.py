@@ -45,6 +45,7 @@ class Source:
     elapsed: float | None
     question: str  # what the button asks before it syncs
     hold: SyncRun | None = None  # the run that waits for a decision
+    in_parts: bool = False  # some can be chosen
 
     @property
     def active(self) -> bool:
@@ -113,6 +114,7 @@ def source(sync: DataSync, session: Session, config: Config, now: datetime) -> S
         elapsed=elapsed(newest, now),
         question=_question(name, sync, usual),
         hold=decisions.waiting(session, sync),
+        in_parts=bool(file.fetcher and any(one.partition_columns for one in file.fetcher.streams())),
     )
 
 

@@ -8,11 +8,13 @@ from flask_admin import expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
 from flask_login import current_user
+from markupsafe import escape
 from sqlalchemy import select
 
-from panel import audit, doorbell, runs
+from fetchers.core.errors import StorageError
+from panel import audit, doorbell, parts, runs
 from panel import settings as sync_settings
-from panel.admin import base, first_page, settings_form, sources, undoing
+from panel.admin import base, choosing, first_page, settings_form, show, sources, undoing
 from panel.auth.roles import requires
 from panel.clock import utcnow
 from panel.extensions import db
@@ -69,6 +71,42 @@ class SyncsView(base.PanelView):
             text = _("The sync of %(source)s begins.")
         go = url_for("runs.one", run_id=run_id) if request.form.get("then") == "run" else None
         return base.done(True, text % {"source": name}, back, go)
+
+    @expose("/<key>/parts", methods=["GET", "POST"])
+    @requires("operator")
+    def choose(self, key: str) -> ResponseReturnValue:
+        """Pick campuses and terms, see how many parts that is, and start a run of them."""
+        sync, now = _sync(key), utcnow()
+        choice = choosing.choice(sync, request.form, db.session(), base.config(), now)
+        if request.method == "POST":
+            if not choice.wanted:
+                text = choice.refused or choice.sentence
+                return base.done(False, text, url_for("syncs.choose", key=key))
+            return _ask(sync, partitions=choice.wanted, to_run=True)
+        one = sources.source(sync, db.session(), base.config(), now)
+        return self.render("choose.html", sync=sync, label=one.label, choice=choice, one=one)
+
+    @expose("/<key>/parts/chosen")
+    @requires("operator")
+    def chosen(self, key: str) -> ResponseReturnValue:
+        """How many parts are ticked, while they are being ticked."""
+        choice = choosing.choice(_sync(key), request.args, db.session(), base.config(), utcnow())
+        return str(escape(choice.refused or choice.sentence))
+
+    @expose("/<key>/person", methods=["POST"])
+    @requires("operator")
+    def person(self, key: str) -> ResponseReturnValue:
+        """Sync the parts in which one person is, or was, and the open terms of those campuses."""
+        sync = _sync(key)
+        try:
+            wanted = parts.of_person(
+                sync, request.form.get("number", ""), db.session(), base.config(), utcnow()
+            )
+        except parts.CannotChoose as error:
+            return base.done(False, _(error.text, **error.params), url_for("data.index"))
+        except StorageError as error:
+            return base.done(False, show.explained(error.code, error.params).what, url_for("data.index"))
+        return _ask(sync, partitions=wanted, to_run=True)
 
     @expose("/<key>/resume", methods=["POST"])
     @requires("operator")
@@ -143,6 +181,35 @@ def _wish(sync: DataSync) -> dict[str, Any]:
         return {"mode": run.mode, "dry_run": False, "partitions": run.partitions_wanted}
     mode = "full" if request.form.get("mode") == "full" else "incremental"
     return {"mode": mode, "dry_run": "dry_run" in request.form}
+
+
+def _ask(
+    sync: DataSync,
+    *,
+    mode: str = "incremental",
+    partitions: list[dict[str, str]] | None = None,
+    to_run: bool = False,
+) -> ResponseReturnValue:
+    """Ask for a run and write down who did; where one is active already, that one is the answer."""
+    session = db.session()
+    back = url_for("admin.index")
+    one = sources.source(sync, session, base.config(), utcnow())
+    if one.cannot:
+        return base.done(False, one.cannot, back)
+    user = current_user.username
+    asked = runs.request(
+        session, sync, triggered_by="panel", now=utcnow(), user=user, mode=mode, partitions=partitions
+    )
+    if not asked.joined:
+        told = {} if partitions is None else {"parts": len(partitions)}
+        audit.record(session, user, "run_requested", sync.key, request.remote_addr, run=asked.run.id, **told)
+    run_id = asked.run.id
+    session.commit()
+    doorbell.ring(base.config().instance)
+    text = _("%(source)s is being synced already.") if asked.joined else _("The sync of %(source)s begins.")
+    return base.done(
+        True, text % {"source": one.label}, back, url_for("runs.one", run_id=run_id) if to_run else None
+    )
 
 
 def _sync(key: str) -> DataSync:

@@ -30,6 +30,11 @@ EXIT_CODES = {"success": 0, "held": 3}  # everything else: 1
     help="Only this part; repeatable.",
 )
 @click.option(
+    "--person",
+    metavar="40311234501",
+    help="Only the parts in which this person is, or was, and the open terms of those campuses.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="A rehearsal: fetch and compare, show exactly what would change, write nothing.",
@@ -37,7 +42,13 @@ EXIT_CODES = {"success": 0, "held": 3}  # everything else: 1
 @click.option("--json", "as_json", is_flag=True, help="Print the run as the last line of stdout.")
 @click.pass_obj
 def sync(
-    house: House, key: str, full: bool, partitions: tuple[str, ...], dry_run: bool, as_json: bool
+    house: House,
+    key: str,
+    full: bool,
+    partitions: tuple[str, ...],
+    person: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Sync one source now, and follow the run to its end.
 
@@ -46,11 +57,17 @@ def sync(
     """
     from panel import runs
 
+    if person is not None and partitions:
+        raise Refusal(
+            "--person and --partition exclude one another: a person's parts are found by themselves"
+        )
     factory = house.sessions
     mode = "full" if full else "incremental"
     with writing(factory) as session:
         found = sync_of(session, key)
         wanted = [_partition(found, text) for text in partitions] or None
+        if person is not None:
+            wanted = _parts_of(person, found, session, house)
         asked = runs.request(
             session,
             found,
@@ -65,8 +82,9 @@ def sync(
         if asked.joined:
             _say_joined(asked.run, mode, dry_run, wanted)
         else:
+            told: dict[str, Any] = {} if wanted is None else {"parts": len(wanted)}
             action = "rehearsal_requested" if dry_run else "run_requested"
-            audit.record(session, ACTOR, action, key, run=run_id, mode=mode)
+            audit.record(session, ACTOR, action, key, run=run_id, mode=mode, **told)
     end_with(house, run_id, as_json=as_json)
 
 
@@ -161,6 +179,19 @@ def _partition(sync: DataSync, text: str) -> dict[str, str]:
             raise Refusal(f"--partition {text}: “{name}” is not one of {', '.join(sorted(names))}")
         chosen[name] = value
     return chosen
+
+
+def _parts_of(person: str, sync: DataSync, session: Session, house: House) -> list[dict[str, str]]:
+    """The parts to ask for about one person, told before they are asked for."""
+    from fetchers.core.errors import StorageError
+    from panel import parts
+
+    try:
+        wanted = parts.of_person(sync, person, session, house.config, utcnow())
+    except (parts.CannotChoose, StorageError) as error:
+        raise Refusal(str(error)) from error
+    say(f"{len(wanted)} parts: the gateway cannot be asked for one person, so their parts are")
+    return wanted
 
 
 def _say_joined(run: SyncRun, mode: str, dry_run: bool, wanted: list[dict[str, str]] | None) -> None:

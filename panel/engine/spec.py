@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import func, select
+from sqlalchemy import String, cast, func, null, or_, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
@@ -102,7 +102,8 @@ def unfinished(session: Session, run: SyncRun, now: datetime) -> list[str]:
     """Earlier runs whose finished parts need not be asked for again, newest first.
 
     Those since the last success that fetched the whole source in the same mode and did not end well, of the
-    last 24 hours. A run of some parts asks for everything; a dry run for what a real one would.
+    last 24 hours. A run of some parts asks for everything, and its success ends nothing (an undo's does, since what
+    it took back must be asked for again); a dry run asks for what a real one would.
     """
     if run.partitions_wanted is not None:
         return []
@@ -127,8 +128,12 @@ def unfinished(session: Session, run: SyncRun, now: datetime) -> list[str]:
 
 
 def _last_success(session: Session, run: SyncRun) -> int:
+    wanted = SyncRun.partitions_wanted
     latest = select(func.max(SyncRun.id)).where(
-        SyncRun.sync_id == run.sync_id, SyncRun.status == "success", SyncRun.dry_run.is_(False)
+        SyncRun.sync_id == run.sync_id,
+        SyncRun.status == "success",
+        SyncRun.dry_run.is_(False),
+        or_(wanted.is_(null()), cast(wanted, String) == "null"),  # NULL and JSON's null mean the same here
     )
     return session.scalar(latest) or 0
 

@@ -106,6 +106,36 @@ def test_one_part_can_be_chosen(terminal: Terminal, tmp_path: Path) -> None:
     assert parts == [("1110", "4043")]
 
 
+def test_one_person_is_synced_by_the_parts_in_which_they_are(
+    terminal: Terminal, gateway: Any, tmp_path: Path
+) -> None:
+    nobody = terminal("sync", "students", "--person", "40311234501")
+    assert nobody.returncode == 2
+    assert "Nobody with the number 40311234501 is stored" in nobody.stderr
+    assert json.loads(terminal("runs", "--json").stdout) == [], "a number that is nowhere starts nothing"
+
+    assert terminal("sync", "students").returncode == 0
+    with closing(sqlite3.connect(tmp_path / "instance" / "faculty_data.db")) as connection:
+        number, campus = connection.execute(
+            "SELECT studentnum, min(codePardis) FROM student_terms GROUP BY 1 HAVING count(DISTINCT codePardis) = 1"
+        ).fetchone()
+    asked = terminal("sync", "students", "--person", number, "--json")
+    run = last_json(asked)
+    assert run["status"] == "success", asked.stderr
+    # All terms of this instance are open, so it is their campus, whole.
+    assert run["partitions"]["planned"] == asked_terms(tmp_path, run["id"], campus) > 1
+    both = terminal("sync", "students", "--person", number, "--partition", "campus=1110")
+    assert (both.returncode, "exclude one another" in both.stderr) == (2, True)
+    assert "fetched as one whole" in terminal("sync", "faculty", "--person", number).stderr
+
+
+def asked_terms(tmp_path: Path, run: int, campus: str) -> int:
+    with closing(sqlite3.connect(tmp_path / "instance" / "panel.db")) as connection:
+        parts = connection.execute("SELECT part FROM run_partitions WHERE run_id = ?", (run,)).fetchall()
+    assert all(part.startswith(f"campus={campus},") for (part,) in parts)
+    return len(parts)
+
+
 def test_a_wrong_password_ends_with_1_and_appears_nowhere(terminal: Terminal, tmp_path: Path) -> None:
     terminal.environ["GOLESTAN_PASSWORD"] = "canary-Zx9"
     ended = terminal("sync", "faculty", "--json")

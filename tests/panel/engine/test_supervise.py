@@ -275,6 +275,12 @@ def test_finished_parts_of_an_unfinished_run_are_offered_to_the_next(
     workshop.execute(sync, dry_run=True)
     second = workshop.execute(sync)
     assert json.loads((tmp_path / f"{second.uuid}.1").read_text())["resume"] == [first.uuid]
+    with writing(workshop.factory) as session:
+        session.get(DataSync, sync.id).settings = {"play": "success", "marks": str(tmp_path)}
+    # Some parts that somebody wished for in between complete nothing of the whole.
+    assert workshop.execute(sync, partitions=[{"campus": "1"}]).status == "success"
+    with writing(workshop.factory) as session:
+        session.get(DataSync, sync.id).settings = {"play": "wrong_password", "marks": str(tmp_path)}
     third = workshop.execute(sync)
     assert json.loads((tmp_path / f"{third.uuid}.1").read_text())["resume"] == [second.uuid, first.uuid]
     with writing(workshop.factory) as session:
