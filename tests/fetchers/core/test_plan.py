@@ -170,7 +170,7 @@ def test_chosen_parts_are_asked_for_though_they_are_closed(university: Universit
 
 def test_a_rehearsal_plans_what_the_real_run_does_and_counts_as_no_answer(university: University) -> None:
     before = university.rows("SELECT * FROM _hamgam_checked ORDER BY 1, 2")
-    rehearsed = university.sync(NOW + 3 * DAY, dry_run=True)
+    rehearsed = university.sync(NOW + 3 * DAY, dry_run=True, rehearsals=str(university.folder / "rehearsal"))
     assert university.rows("SELECT * FROM _hamgam_checked ORDER BY 1, 2") == before
     assert university.sync(NOW + 3 * DAY) == rehearsed
     assert names(*OPEN) < rehearsed < ALL
