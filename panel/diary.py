@@ -203,7 +203,8 @@ def _personal(stream: Stream | None, column: str) -> bool:
     if stream is None:
         return True
     field = stream.fields.get(column)
-    return bool(field and field.personal)
+    # What no fetcher declares was discovered: nobody has said what it holds.
+    return field.personal if field else column not in stream.partition_columns
 
 
 def _has_folded(url: str) -> bool:

@@ -250,6 +250,35 @@ CAUSES: Mapping[str, Cause] = {
         KEPT_OR_WHOLE,
         (N_("Ask the gateway's keeper what changed; the fetcher must be brought up to date."),),
     ),
+    "E_SCHEMA:type": Cause(
+        (
+            N_("The gateway sends values of another type: {fields}."),
+            N_("The gateway sends values of another type."),
+        ),
+        KEPT_OR_WHOLE,
+        (N_("Ask the gateway's keeper what changed; the fetcher must be brought up to date."),),
+    ),
+    "E_SCHEMA:null": Cause(
+        (
+            N_("The gateway sends records without their key: {fields}."),
+            N_("The gateway sends records without their key."),
+        ),
+        KEPT_OR_WHOLE,
+        (N_("Ask the gateway's keeper; the next run tries again."),),
+    ),
+    "E_SCHEMA:refused": Cause(
+        (
+            N_("The gateway sends new fields, and this source takes none: {fields}."),
+            N_("The gateway sends new fields, and this source takes none."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Look at the page “Schema” of this source. To store them, set “New fields” to “add”"
+                " in its settings; to leave them out, to “ignore”. Then sync again."
+            ),
+        ),
+    ),
     "E_STORAGE": Cause(
         (N_("The database could not be written."),),
         KEPT_OR_WHOLE,

@@ -17,6 +17,7 @@ _WORDS: Mapping[str, str] = {
     "string_pattern_mismatch": N_("This does not have the right form."),
     "string_too_short": N_("This is too short."),
     "string_too_long": N_("This is too long (at most %(max_length)s characters)."),
+    "literal_error": N_("This must be one of %(expected)s."),
     "int_parsing": N_("This must be a whole number."),
     "int_type": N_("This must be a whole number."),
     "int_from_float": N_("This must be a whole number."),

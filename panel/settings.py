@@ -11,7 +11,7 @@ one of them saves it to every sync whose fetcher declares the same variable.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic import Field as PydanticField
@@ -47,6 +47,7 @@ class Limits(BaseModel):
     # Three years: as long as most people study, so that "why is he not on the list" can be answered; whole rows of
     # people who left are personal data, and are not kept without end.
     diary_days: int = PydanticField(1095, ge=0, le=36_500)
+    new_fields: Literal["add", "ignore", "freeze"] = "add"
 
 
 @dataclass(frozen=True)

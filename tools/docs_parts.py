@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import annotated_types
 import click
@@ -239,7 +239,7 @@ def default_of(info: FieldInfo) -> str:
 
 
 def limits_of(info: FieldInfo) -> str:
-    said = []
+    said = [f"`{one}`" for one in get_args(info.annotation)] if get_origin(info.annotation) is Literal else []
     for rule in info.metadata:
         if isinstance(rule, annotated_types.Ge):
             said.append(f"at least {rule.ge}")

@@ -3,6 +3,7 @@
 plan       {"parts": [...], "resumed": [...]}
 progress   {"counts", "partitions", "staged", "waiting"}, at most two a second
 partition  {"part", "state": done | staged | failed | held, "counts", "error", "seconds"}
+drift      {"stream", "change", "fields"}: what became known of the schema, once (core/store/discovered.py)
 log        {"level", "message"}
 and one last: result | held | error, with "counts", "partitions", "records", and "error" unless it is a result
 (a dry run's result has one where the real run would be held)

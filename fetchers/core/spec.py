@@ -21,6 +21,7 @@ class Spec(BaseModel):
     run: the run's UUID, under which the ledger knows it. epoch: of the engine's lease; the destination refuses an
     older one. partitions: which parts, each as some of its values; None: all. resume: UUIDs of earlier, unfinished
     runs whose completed parts need not be asked for again. staging: folder for parts that wait for the verdict.
+    new_fields: what becomes of fields that the fetcher does not declare, see core/load/drift.py.
     about: the run that mode `approve` publishes the held parts of, or that mode `undo` takes back. rehearsals: folder
     for what a dry run would publish; it writes nowhere else.
     """
@@ -43,6 +44,7 @@ class Spec(BaseModel):
     partitions: list[dict[str, str]] | None = None
     resume: list[str] = Field(default_factory=list)
     guard: GuardLimits = Field(default_factory=GuardLimits)
+    new_fields: str = Field("add", pattern="^(add|ignore|freeze)$")
     now: datetime
 
     @model_validator(mode="after")

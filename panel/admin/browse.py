@@ -4,8 +4,10 @@ Which tables there are, their columns, labels and keys come from the fetchers' s
 source by name. Names of tables and columns reach the database through SQLAlchemy's identifiers alone.
 """
 
+import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +30,7 @@ from sqlalchemy import (
 from fetchers.core import registry
 from fetchers.core.clean import Field, fold
 from fetchers.core.fetcher import Label, Stream
+from fetchers.core.store import discovered, reading
 from panel import destination
 from panel.destination import reader
 
@@ -69,8 +72,9 @@ class DataTable:
         return self.stream.fields.get(column)
 
     def is_personal(self, column: str) -> bool:
+        """Whether it is for administrators alone: also what no fetcher declares, since nobody said what it holds."""
         field = self.field(column)
-        return bool(field and field.personal)
+        return field.personal if field else column not in self.stream.partition_columns
 
     def is_number(self, column: str) -> bool:
         field = self.field(column)
@@ -108,6 +112,19 @@ def _tables_of(stream: Stream) -> list[DataTable]:
         return [people, every]
     key = stream.primary_key[0] if len(stream.primary_key) == 1 else None
     return [DataTable(stream.table, stream.label, stream, stream.primary_key, key and stream.table, key)]
+
+
+def with_discovered(url: str, table: DataTable) -> DataTable:
+    """The table with the columns that were discovered in this destination. Raises StorageError."""
+    try:
+        destination = reading.look_into(url)
+        if destination is None:
+            return table
+        with closing(destination):
+            [stream] = discovered.streams(destination, [table.stream])
+    except sqlite3.Error as error:
+        raise reading.unreadable(error) from error
+    return replace(table, stream=stream)
 
 
 def is_there(url: str, table: DataTable) -> bool:

@@ -80,6 +80,7 @@ class DataView(base.PanelView):
         if missing or not browse.is_there(url, table):
             abort(404)
         key = {column: request.args[column][:200] for column in table.key}
+        table = browse.with_discovered(url, table)
         found = browse.row(url, table, key)
         if found is None:
             abort(404)

@@ -49,7 +49,17 @@ LIMIT_WORDS = {
         lazy("What is held waits for a decision (days)"),
         lazy("If nobody decides by then, the old data stay."),
     ),
+    "new_fields": (
+        lazy("New fields"),
+        lazy("What happens when the gateway begins to send a field that is not known yet."),
+    ),
 }
+CHOICE_WORDS = {
+    "add": lazy("Add: a column from now on"),
+    "ignore": lazy("Ignore: tell, and do not store"),
+    "freeze": lazy("Freeze: refuse the part, keep the old data"),
+}
+DRIFT = ("new_fields",)
 GUARD = ("guard_part_rows", "guard_part_percent", "guard_total_rows", "guard_total_percent", "hold_days")
 
 
@@ -76,6 +86,7 @@ class Form:
     advanced: list[Box]
     limits: list[Box]
     guard: list[Box]
+    drift: list[Box]
     shared_with: list[str]
     has_campuses: bool
     campuses: int
@@ -111,8 +122,9 @@ def form(
     return Form(
         main=[box for name, box in boxes.items() if name not in advanced],
         advanced=[boxes[name] for name in advanced],
-        limits=[box for name, box in limits.items() if name not in GUARD],
+        limits=[box for name, box in limits.items() if name not in GUARD + DRIFT],
         guard=[limits[name] for name in GUARD],
+        drift=[limits[name] for name in DRIFT],
         shared_with=labels,
         has_campuses=any(settings.extra(info).get("filled_from") == "campuses" for info in declared.values()),
         campuses=len(settings.active_campuses(session)),
@@ -223,12 +235,14 @@ def _box(shown: settings.FormValue, typed: Mapping[str, str], problem: str | Non
 
 def _limit(name: str, sync: DataSync, typed: Mapping[str, str], problem: str | None) -> Box:
     label, help_text = LIMIT_WORDS.get(name, (name, None))
+    kind, choices = _kind(settings.Limits.model_fields[name], secret=False)
     return Box(
         name=name,
         label=str(label),
         help=str(help_text) if help_text else None,
-        kind="number",
+        kind=kind,
         value=typed.get(name, _text(getattr(sync, name))),
+        choices=tuple((value, str(CHOICE_WORDS.get(value, word))) for value, word in choices),
         problem=problem,
     )
 

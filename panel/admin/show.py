@@ -130,7 +130,7 @@ def icon(name: str, css: str = "") -> Markup:
 
 def status_badge(status: str | None) -> Markup:
     """Icon, word and colour of a run's status."""
-    return _badge(status or "none", STATUS_ICONS.get(status, "dash"), STATUS_WORDS.get(status, status))
+    return badge(status or "none", STATUS_ICONS.get(status, "dash"), STATUS_WORDS.get(status, status))
 
 
 def run_badge(run: SyncRun) -> Markup:
@@ -138,16 +138,16 @@ def run_badge(run: SyncRun) -> Markup:
     if run.dry_run:
         return _rehearsal_badge(run)
     if run.status == "held" and run.decision is not None:
-        return _badge("cancelled", "hand", DECISION_WORDS.get(run.decision, run.decision))
+        return badge("cancelled", "hand", DECISION_WORDS.get(run.decision, run.decision))
     return status_badge(run.status)
 
 
 def _rehearsal_badge(run: SyncRun) -> Markup:
-    mark = _badge("none", "eye", _("Rehearsal"))
+    mark = badge("none", "eye", _("Rehearsal"))
     if run.status == "success" and not run.partitions_held:
         return mark
     foretold = (
-        _badge("held", "hand", _("Would be held")) if run.status == "success" else status_badge(run.status)
+        badge("held", "hand", _("Would be held")) if run.status == "success" else status_badge(run.status)
     )
     return Markup("{} {}").format(mark, foretold)
 
@@ -163,10 +163,11 @@ def decision(run: SyncRun, now: datetime) -> str | None:
 
 
 def part_badge(state: str) -> Markup:
-    return _badge(state, PART_ICONS.get(state, "dash"), PART_WORDS.get(state, state))
+    return badge(state, PART_ICONS.get(state, "dash"), PART_WORDS.get(state, state))
 
 
-def _badge(css: str, icon_name: str, word: object) -> Markup:
+def badge(css: str, icon_name: str, word: object) -> Markup:
+    """Icon, word and colour of whatever has a state."""
     return Markup('<span class="badge s-{}">{}<span>{}</span></span>').format(css, icon(icon_name), str(word))
 
 

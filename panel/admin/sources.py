@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from fetchers.core import registry
 from panel import decisions, settings
-from panel.admin import show
+from panel.admin import schema_words, show
 from panel.auth.locale import current
 from panel.config import Config
 from panel.models import ACTIVE, DataSync, SyncRun
@@ -46,6 +46,7 @@ class Source:
     question: str  # what the button asks before it syncs
     hold: SyncRun | None = None  # the run that waits for a decision
     in_parts: bool = False  # some can be chosen
+    news: str | None = None  # what was heard of the schema lately
 
     @property
     def active(self) -> bool:
@@ -115,6 +116,7 @@ def source(sync: DataSync, session: Session, config: Config, now: datetime) -> S
         question=_question(name, sync, usual),
         hold=decisions.waiting(session, sync),
         in_parts=bool(file.fetcher and any(one.partition_columns for one in file.fetcher.streams())),
+        news=schema_words.news(sync, now),
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from fetchers.core.errors import StorageError
 from panel import audit, doorbell, parts, runs
 from panel import settings as sync_settings
-from panel.admin import base, choosing, first_page, settings_form, show, sources, undoing
+from panel.admin import base, choosing, first_page, schema_page, settings_form, show, sources, undoing
 from panel.auth.roles import requires
 from panel.clock import utcnow
 from panel.extensions import db
@@ -137,6 +137,11 @@ class SyncsView(base.PanelView):
         form = settings_form.form(sync, session, base.config(), now, request.form, problems)
         html = self.render("settings.html", form=form, sync=sync, label=sources.label(sync.fetcher), now=now)
         return (html, 422) if problems else html
+
+    @expose("/<key>/schema")
+    def schema(self, key: str) -> ResponseReturnValue:
+        """«ساختار داده»: the columns now, and the history of what the gateway sends."""
+        return self.render("schema.html", **schema_page.page(_sync(key), utcnow()))
 
     @expose("/<key>/next")
     @requires("admin")

@@ -42,6 +42,7 @@ def sync_dict(sync: DataSync) -> dict[str, Any]:
         },
         "next_run_at": iso(sync.next_run_at),
         "paused": sync.paused_reason,
+        "new_fields": sync.new_fields,
         "last_success_at": iso(sync.last_success_at),
         "records": sync.records,
         "records_delta": sync.records_delta,

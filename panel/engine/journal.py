@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
@@ -19,13 +19,14 @@ from sqlalchemy.orm import Session, sessionmaker
 from panel import explain, runs
 from panel.db import writing
 from panel.engine.verdict import reported
-from panel.models import RunLog, RunPartition, SyncRun
+from panel.models import DataSync, RunLog, RunPartition, SyncRun
 
 log = structlog.get_logger("engine.journal")
 
 LOG_LINES = 2000
 CAPPED = "The log is full: further lines of this run are not kept."
 LEVELS = ("info", "warning", "error")
+MOST_NEWS = 20
 STATES = ("done", "staged", "failed", "held")
 NOT_DUE = "not_due"  # left out of the run's plan: closed, and asked for lately
 MASK = "--------"
@@ -53,6 +54,8 @@ class Journal:
         self._parts: dict[str, dict[str, Any]] = {}
         self._progress: dict[str, Any] = {}
         self._lines: list[dict[str, Any]] = []
+        self._news: list[dict[str, Any]] = []  # of the schema, over the whole attempt
+        self._news_written = 0
         with factory() as session:
             count = select(func.count()).select_from(RunLog).where(RunLog.run_id == run_id)
             self._room = LOG_LINES - (session.scalar(count) or 0)
@@ -75,6 +78,10 @@ class Journal:
                 **runs.counted(event.get("counts"), event.get("partitions")),
                 "waiting": event.get("waiting"),
             }
+        elif kind == "drift" and len(self._news) < MOST_NEWS:
+            fields = [str(field)[:80] for field in event.get("fields") or []][:MOST_NEWS]
+            self._news.append(self.masked({"kind": str(event.get("change", ""))[:16], "fields": fields}))
+            self._news_at = now
         elif kind == "log":
             level = event.get("level")
             self.line(level if level in LEVELS else "info", str(event.get("message", "")), now)
@@ -136,11 +143,14 @@ class Journal:
         }
 
     def _pending(self) -> bool:
-        return bool(self._plan or self._parts or self._progress or self._lines)
+        return bool(
+            self._plan or self._parts or self._progress or self._lines or len(self._news) > self._news_written
+        )
 
     def _forget(self) -> None:
         self._plan = None
         self._parts, self._progress, self._lines = {}, {}, []
+        self._news_written = len(self._news)
 
     def _look(self) -> Wish:
         with self._factory() as session:
@@ -159,10 +169,17 @@ class Journal:
                 self._write_parts(session)
                 if self._lines:
                     session.execute(insert(RunLog), self._lines)
+                if len(self._news) > self._news_written:
+                    self._write_news(session)
                 if self._progress:
                     runs.note_progress(session, self._run_id, epoch=self._epoch, values=self._progress)
         self._forget()
         return wish
+
+    def _write_news(self, session: Session) -> None:
+        sync_id = select(SyncRun.sync_id).where(SyncRun.id == self._run_id).scalar_subquery()
+        heard = {"run": self._run_id, "at": self._news_at.isoformat(), "news": self._news}
+        session.execute(update(DataSync).where(DataSync.id == sync_id).values(schema_news=heard))
 
     def _write_parts(self, session: Session) -> None:
         if self._plan is not None:

@@ -71,6 +71,7 @@ def build(
             "total_rows": sync.guard_total_rows,
             "total_percent": sync.guard_total_percent,
         },
+        "new_fields": sync.new_fields,
         "now": _utc(now),
     }
     return Spec(order, _secrets(sync, {**found.values, "database_password": _password(config)}))

@@ -52,6 +52,10 @@ class DataSync(Base):
     diary_days: Mapped[int] = mapped_column(
         Integer, default=1095, server_default="1095"
     )  # how long the change diary keeps what this source did; 0: for ever
+    # What becomes of fields that no fetcher declares (core/load/drift.py): add, ignore or freeze.
+    new_fields: Mapped[str] = mapped_column(String(8), default="add", server_default="add")
+    # What was last heard of the schema: {"run", "at", "news": [{"kind", "fields"}]}; written by the engine's journal.
+    schema_news: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
     # The current status row: written by panel/runs.py alone, in the statement's own transaction.
     status: Mapped[str | None] = mapped_column(String(16))
@@ -89,6 +93,7 @@ class DataSync(Base):
             },
             "next_run_at": iso(self.next_run_at),
             "paused": self.paused_reason,
+            "new_fields": self.new_fields,
             "last_success_at": iso(self.last_success_at),
             "records": self.records,
             "records_delta": self.records_delta,

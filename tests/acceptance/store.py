@@ -34,7 +34,14 @@ class Tables:
 
     def table(self, table: str) -> dict[tuple[Any, ...], dict[str, Any]]:
         columns, rows = look(self.place, f'SELECT * FROM "{table}"')
-        found = (dict(zip(columns, row, strict=True)) for row in rows)
+        # What the gateway sends besides (drift) is no part of the truth.
+        extra = {
+            str(name) for (name,) in self.rows("SELECT name FROM _hamgam_columns WHERE origin = 'discovered'")
+        }
+        found = (
+            {name: value for name, value in zip(columns, row, strict=True) if name not in extra}
+            for row in rows
+        )
         return {tuple(row[key] for key in KEYS[table]): row for row in found}
 
     def write(self, statement: str, *values: Any) -> int:

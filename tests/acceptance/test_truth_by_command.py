@@ -30,8 +30,9 @@ def prepared(house: House) -> House:
 
 def stored(house: House, table: str) -> dict[tuple[Any, ...], dict[str, Any]]:
     columns = [row[1] for row in house.rows("faculty_data.db", f"PRAGMA table_info({table})")]
+    extra = house.rows("faculty_data.db", "SELECT name FROM _hamgam_columns WHERE origin = 'discovered'")
     rows = (
-        dict(zip(columns, row, strict=True))
+        {name: value for name, value in zip(columns, row, strict=True) if (name,) not in extra}
         for row in house.rows("faculty_data.db", f"SELECT * FROM {table}")
     )
     return {tuple(row[key] for key in KEYS[table]): row for row in rows}

@@ -205,6 +205,29 @@ class Province(Field):
         return Cleaned(known, None if known else "unknown_province")
 
 
+@dataclass(frozen=True)
+class Discovered(Text):
+    """A field that the gateway sends and no fetcher declares: kept as text, whatever it is; it rejects no record.
+
+    Decimals, true and false, lists and objects become compact JSON. Nobody has said what it holds, so it is treated
+    as personal until a fetcher declares it.
+    """
+
+    personal: bool = field(default=True, kw_only=True)
+
+    def clean(self, value: object) -> Cleaned:
+        if value is None or type(value) is str:
+            return super().clean(value)
+        try:
+            # Sorted: another order of an object's keys is no change.
+            text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        except (ValueError, RecursionError):  # thousands of digits, or of brackets
+            return Cleaned(None, "too_long")
+        whole = text.encode("utf-8", "replace").decode()
+        flag = "surrogate" if whole != text else None
+        return Cleaned(whole[: self.max_length], flag if len(whole) <= self.max_length else "too_long")
+
+
 def rules_version(mapping: Mapping[str, Field]) -> str:
     """A short name for the rules of these fields: equal in every process, another when results may differ."""
     rules = [CLEAN_RULES, [[column, declared.version] for column, declared in sorted(mapping.items())]]

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from fetchers.core.clean.fields import NULL, REMEMBERED_LENGTH, REMEMBERED_VALUES, Field, Reject
 
 REMEMBERED_LAYOUTS = 64
-UNKNOWN_KEYS = 200
 RAW_LENGTH = 200
 
 Value = str | int | None
@@ -86,11 +85,10 @@ class _Layout(NamedTuple):
 
 
 class RowCleaner:
-    """Records in, rows out. `unknown`: keys that no column wants; `missing`: how often a key was absent."""
+    """Records in, rows out. `missing`: how often a key was absent; keys that no column wants are passed over."""
 
     def __init__(self, fields: Mapping[str, Field], required: Sequence[str] = ()) -> None:
         self.columns = tuple(fields)
-        self.unknown: set[str] = set()
         self.missing: Counter[str] = Counter()
         self._flags: list[Flag] = []
         self._memories = tuple(_Memory(column, field, self._flags) for column, field in fields.items())
@@ -115,15 +113,15 @@ class RowCleaner:
         if pick is not None:
             raw = pick((*raw, None))
         try:
-            values = tuple(map(getitem, self._memories, raw))
+            try:
+                values = tuple(map(getitem, self._memories, raw))
+            except TypeError:
+                values = self._one_by_one(raw)
             for place, column in self._required:
                 if values[place] is None:
                     raise Reject(
                         "bad_key" if any(flag.column == column for flag in flags) else "no_key", column
                     )
-        except TypeError:
-            self._blame(raw)
-            raise
         except Reject:
             flags.clear()
             raise
@@ -133,13 +131,15 @@ class RowCleaner:
             return Row(values, odd)
         return Row(values, ())
 
-    def _blame(self, raw: tuple[Any, ...]) -> None:
-        """A list or an object cannot be looked up at all: find which field had it, and reject the row."""
-        try:
-            for memory, value in zip(self._memories, raw, strict=True):
-                memory.clean(value)
-        finally:
-            self._flags.clear()
+    def _one_by_one(self, raw: tuple[Any, ...]) -> tuple[Value, ...]:
+        """A list or an object cannot be looked up at all. Raises Reject where its field takes none."""
+        self._flags[:] = (
+            flag for flag in self._flags if flag.reason == "double_key"
+        )  # the others come again
+        return tuple(
+            memory.clean(value) if isinstance(value, list | dict) else memory[value]
+            for memory, value in zip(self._memories, raw, strict=True)
+        )
 
     def _learn(self, keys: tuple[str, ...]) -> _Layout:
         """Work out once how records with these keys are read; a column's own spelling goes before others."""
@@ -148,9 +148,8 @@ class RowCleaner:
         for place, key in enumerate(keys):
             column = key if key in self.columns else wanted.get(key.casefold())
             if column is None:
-                if len(self.unknown) < UNKNOWN_KEYS:
-                    self.unknown.add(shown(key))
-            elif key == column:
+                continue
+            if key == column:
                 places.setdefault(column, []).insert(0, place)
             else:
                 places.setdefault(column, []).append(place)

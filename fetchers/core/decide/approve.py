@@ -54,8 +54,7 @@ class Approval:
 
     def _execute(self, db: sql.Destination, fetcher: Fetcher) -> int:
         spec = self._spec
-        streams = {stream.name: stream for stream in fetcher.streams()}
-        columns.prepare(db, list(streams.values()))
+        streams = {stream.name: stream for stream in columns.prepare(db, fetcher.streams())}
         held = self._staging.held()
         if not held:
             raise Moved("Nothing of that run waits any more; sync again.")

@@ -22,7 +22,7 @@ from fetchers.core.load.publish import Publisher, begin_immediate
 from fetchers.core.load.tally import Tally
 from fetchers.core.registry import load
 from fetchers.core.spec import Spec
-from fetchers.core.store import checked, columns, ledger, lookup, retention, sql
+from fetchers.core.store import checked, columns, discovered, ledger, lookup, retention, sql
 from fetchers.core.store.diary import ADDED, CHANGED, GONE, LEFT
 from fetchers.core.store.index import Index
 from fetchers.core.store.ledger import Counts
@@ -71,7 +71,7 @@ def preview(database: str, source: str, run: str, *, limit: int = 50) -> Preview
         found = Preview()
         _must_be_whole(db, run, streams)
         with db:  # one view of the whole, though others write meanwhile
-            for stream in streams:
+            for stream in discovered.streams(db, streams):
                 for reversal, reverser in _reversals(db, stream, run):
                     found.counts.add(_counts(reversal))
                     found.left += len(reversal.left)
@@ -105,7 +105,7 @@ class Undo:
             self._streams = _streams(self._spec.source)
             db = sql.connect(self._spec.database)
             try:
-                columns.prepare(db, self._streams)
+                self._streams = columns.prepare(db, self._streams)
                 self._execute(db)
             finally:
                 db.close()

@@ -192,7 +192,7 @@ class Comparer:
         parsed: dict[int, Row] = {}
         self._begin(delta.partition)
         self.schema.begin()
-        tried = without_key = 0
+        tried = 0
         for place, mark in enumerate(hashes):
             known = entries.get(mark)
             if known is not None:
@@ -202,11 +202,11 @@ class Comparer:
             row = self._parse(delta, records[place], mark)
             if row is None:
                 outcomes[place] = REJECTED
-                without_key += delta.notes[-1].reason in ("no_key", "bad_key")
+                self.schema.reject(delta.notes[-1].reason, delta.notes[-1].field)
             else:
                 parsed[place] = row
                 keys[place] = self.key_of(row)
-        self.schema.check(tried, without_key)
+        self.schema.check(tried)
         self._settle_doubles(delta, records, hashes, outcomes, keys, parsed)
         self._compare_rows(delta, outcomes, keys, parsed, entries, old)
         delta.counts.rejected = outcomes.count(REJECTED)

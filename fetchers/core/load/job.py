@@ -26,6 +26,7 @@ from fetchers.core.events import Events
 from fetchers.core.fetcher import Fetcher, HttpSettings, Stream
 from fetchers.core.load import plan, rehearsal
 from fetchers.core.load.compare import Comparer, Delta, part_name
+from fetchers.core.load.drift import Drift
 from fetchers.core.load.fetching import Fetched, FetcherBroken, Part, Threads, broken, show_place
 from fetchers.core.load.guard import NAMED_PARTS, Limits
 from fetchers.core.load.judging import Judging
@@ -141,7 +142,8 @@ class Job:
 
     def _execute(self) -> tuple[str, FetchError | None]:
         """The verdict: "result", "error" or "held", and why."""
-        streams = self._fetcher.streams()
+        self._drift = Drift(self._db, self._spec, self._events, self._tally.waiting_for_destination)
+        streams = self._drift.streams(self._fetcher.streams())
         if self._rehearsal is not None:
             self._rehearsal.begin()
         self._checked = {stream.name: self._checked_of(stream) for stream in streams}
@@ -157,8 +159,9 @@ class Job:
         }
         self._fetch_all(planned.missing)
         self._ask_again(planned.parts)
+        streams = [comparer.stream for comparer in self._comparers.values()]  # some may have more columns now
         held = self._settle(streams)
-        self._remember_fields()
+        self._drift.remember({name: comparer.schema for name, comparer in self._comparers.items()})
         if self._failures:
             self._staging.discard()  # whoever asks for the failed parts asks for the held ones too
             return "error", self._partial()
@@ -301,6 +304,7 @@ class Job:
             raise error
         self._failures.append((part, error))
         self._owe(part)
+        self._drift.refused(part.stream, part.label, error)
         self._events.log(f"{part.label or 'the whole source'}: {error}", "error")
         self._tally.failed += 1
         self._tally.tell_part(part, "failed", seconds, error=error)
@@ -315,7 +319,7 @@ class Job:
     def _work_through(self, fetched: Fetched) -> None:
         stream = fetched.part.stream
         judging = self._judging[stream.name]
-        delta = self._comparers[stream.name].compare(fetched.part.partition, fetched.records)
+        delta = self._compare(fetched)
         full = fetched.records.full
         fetched.records.clear()
         self._tally.staged += delta.counts.read
@@ -328,6 +332,23 @@ class Job:
             self._publishers[stream.name].publish(delta)
             judging.arrive(delta)
             self._done(fetched.part, delta, fetched.seconds)
+
+    def _compare(self, fetched: Fetched) -> Delta:
+        """One part compared; where it brings new fields that become columns, compared anew with these."""
+        partition, comparer = fetched.part.partition, self._comparers[fetched.part.stream.name]
+        delta = comparer.compare(partition, fetched.records)
+        if delta.same:  # nothing was parsed
+            return delta
+        stream = self._drift.consider(comparer.stream, comparer.schema, len(fetched.records))
+        if stream is comparer.stream:
+            return delta
+        longer = self._comparers[stream.name] = self._comparer(stream)
+        longer.schema.carry_on(comparer.schema)
+        self._checked[stream.name] = self._checked_of(
+            stream
+        )  # parts that were read without them are owed an answer
+        self._publishers[stream.name] = self._publisher(stream)
+        return longer.compare(partition, fetched.records)
 
     def _done(self, part: Part, delta: Delta, seconds: float | None) -> None:
         self._tally.counts.add(delta.counts)
@@ -380,23 +401,6 @@ class Job:
                 outcome="success",
                 counts=self._tally.counts,
                 details={"partitions": self._tally.partitions(), "records": self._records()},
-            )
-
-    def _remember_fields(self) -> None:
-        for name, comparer in self._comparers.items():
-            if not self._spec.dry_run:
-                self._write_fields(name, comparer)
-            if comparer.schema.unknown_fields:
-                strangers = ", ".join(sorted(comparer.schema.unknown_fields)[:10])
-                self._events.log(f"The gateway sends fields that are not stored: {strangers}", "warning")
-
-    def _write_fields(self, name: str, comparer: Comparer) -> None:
-        with begin_immediate(self._db, self._tally.waiting_for_destination):
-            ledger.check_fence(self._db, self._spec.epoch)
-            self._db.execute(
-                "INSERT INTO _hamgam_streams (stream, seen_fields) VALUES (?, ?)"
-                " ON CONFLICT (stream) DO UPDATE SET seen_fields = excluded.seen_fields",
-                (name, json.dumps(sorted(comparer.schema.seen_fields))),
             )
 
     def _partial(self) -> FetchError:

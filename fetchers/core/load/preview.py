@@ -81,6 +81,6 @@ def _told(fetcher: Fetcher, part: Part, page: Page) -> dict[str, Any]:
         "rejected": delta.counts.rejected,
         "duplicates": delta.counts.duplicates,
         "odd": [{"reason": reason, "field": field, "times": n} for (reason, field), n in odd.items()],
-        "unknown": sorted(comparer.schema.unknown_fields),
+        "unknown": sorted(comparer.schema.strangers),
         "empty": empty,
     }

@@ -19,7 +19,7 @@ from fetchers.core.fetcher import Stream
 from fetchers.core.load.compare import Delta
 from fetchers.core.load.publish import write_diary
 from fetchers.core.load.staging import Staging
-from fetchers.core.store import columns, ledger, lookup, sql
+from fetchers.core.store import columns, discovered, ledger, lookup, sql
 from fetchers.core.store.diary import Diary
 from fetchers.core.store.ledger import Counts
 
@@ -172,6 +172,34 @@ def empty_destination(streams: list[Stream]) -> apsw.Connection:
     return db
 
 
+def add_columns(db: sql.Destination, stream: Stream, names: list[str]) -> None:
+    """Let a stream's tables have these columns too, all NULL, for as long as this connection lives."""
+    if sql.on_postgresql(db):
+        schema = str(db.execute("SELECT current_schemas(false)").fetchone()[0][-1])
+        db.execute("SET default_transaction_read_only = off")
+        _lengthen(db, stream, names, ("pg_temp", "pg_temp", schema))
+        db.execute("SET default_transaction_read_only = on")
+    else:
+        attached = sql.number(db, "SELECT count(*) FROM pragma_database_list WHERE name = 'destination'")
+        db.execute("PRAGMA query_only = OFF")
+        _lengthen(db, stream, names, ("main", "temp", "destination" if attached else "temp"))
+        db.execute("PRAGMA query_only = ON")
+
+
+def _lengthen(db: sql.Destination, stream: Stream, names: list[str], places: tuple[str, str, str]) -> None:
+    """places: where tables of ours are, where views are, and where the destination is."""
+    beside, views, schema = places
+    for table in discovered.tables(stream):
+        there = {column.casefold() for column in _columns(db, table, schema)}
+        if not there:  # made here, since the destination has none
+            for column in names:
+                db.execute(f"ALTER TABLE {beside}.{sql.name(table)} ADD COLUMN {sql.name(column)} TEXT")
+            continue
+        had = [column for column in _columns(db, table, views) if column.casefold() not in there]
+        db.execute(f"DROP VIEW IF EXISTS {views}.{sql.name(table)}")
+        _view(db, table, schema, [*had, *names])
+
+
 def _file(url: str, streams: list[Stream]) -> sql.Destination:
     path = sql.path_of(url)
     db = empty_destination(streams)
@@ -212,9 +240,13 @@ def _stand_in(db: sql.Destination, table: str, beside: str, schema: str) -> None
     wanted = _columns(db, table, beside)
     db.execute(f"DROP TABLE {beside}.{sql.name(table)}")
     if missing := [column for column in wanted if column.casefold() not in there]:
-        more = ", ".join(f"NULL AS {sql.name(column)}" for column in missing)
-        whole = f"{sql.name(schema)}.{sql.name(table)}"
-        db.execute(f"CREATE TEMP VIEW {sql.name(table)} AS SELECT *, {more} FROM {whole}")
+        _view(db, table, schema, missing)
+
+
+def _view(db: sql.Destination, table: str, schema: str, missing: list[str]) -> None:
+    more = ", ".join(f"NULL AS {sql.name(column)}" for column in missing)
+    whole = f"{sql.name(schema)}.{sql.name(table)}"
+    db.execute(f"CREATE TEMP VIEW {sql.name(table)} AS SELECT *, {more} FROM {whole}")
 
 
 def _columns(db: sql.Destination, table: str, schema: str) -> list[str]:

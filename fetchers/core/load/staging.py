@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 
+from fetchers.core.clean import Discovered
 from fetchers.core.errors import Moved
 from fetchers.core.fetcher import Stream
 from fetchers.core.load.compare import Delta
@@ -229,13 +230,22 @@ def _unpack(stream: Stream, part: str, shape: str, blob: bytes) -> Delta:
     try:
         packed = msgspec.msgpack.decode(blob, type=_Packed)
     except msgspec.DecodeError:  # another version of Hamgam staged it
-        shape = ""
-    if shape != _shape(stream):
+        packed = None
+    table, columns, key = json.loads(shape)
+    later = stream.columns[len(columns) :]
+    # Columns that were discovered since stand at the end: nothing of this part is in them.
+    fits = (
+        [table, columns, key] == [stream.table, list(stream.columns[: len(columns)]), list(stream.primary_key)]
+        and all(isinstance(stream.fields.get(column), Discovered) for column in later)
+    )  # fmt: skip
+    if packed is None or not fits:
         raise Moved(
             f"The columns of {stream.table} have changed since {part or 'it'} was fetched.", part=part
         )
+    more = (None,) * len(later)
     return Delta(
         stream, packed.partition, packed.part, Counts(*packed.counts), packed.digest, packed.base, False,
-        packed.index, packed.added, packed.changed, packed.gone, packed.notes, packed.old_hashes,
-        packed.all_parsed, packed.rows_before, packed.pages,
+        packed.index, [row + more for row in packed.added],
+        [(before + more, after + more) for before, after in packed.changed], packed.gone, packed.notes,
+        packed.old_hashes, packed.all_parsed, packed.rows_before, packed.pages,
     )  # fmt: skip

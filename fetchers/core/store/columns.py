@@ -6,7 +6,7 @@ Made on first use. A column that a fetcher declares later is added; a column is 
 import apsw
 
 from fetchers.core.fetcher import LatestTable, Stream
-from fetchers.core.store import checked, ledger, sql
+from fetchers.core.store import checked, discovered, ledger, sql
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS _hamgam_partitions (
@@ -78,27 +78,34 @@ CREATE INDEX IF NOT EXISTS _hamgam_changes_at ON _hamgam_changes (at, kind, stre
 """
 
 
-def prepare(db: sql.Destination, streams: list[Stream]) -> None:
-    """Make what is missing, in one transaction. Raises StorageError."""
+def prepare(db: sql.Destination, declared: list[Stream]) -> list[Stream]:
+    """Make what is missing, in one transaction; the streams as they are here, with what was discovered.
+
+    Raises StorageError, or ConfigError where a discovered column is declared as a number by now.
+    """
     try:
         with db:
-            make(db, streams)
+            return make(db, declared)
     except apsw.Error as error:
         raise sql.storage_error(error) from error
 
 
-def make(db: sql.Destination, streams: list[Stream]) -> None:
-    """Make what is missing, in the caller's transaction."""
+def make(db: sql.Destination, declared: list[Stream]) -> list[Stream]:
+    """Make what is missing, in the caller's transaction; the streams as they are here."""
     ledger.prepare(db)
     db.execute(SCHEMA)
     db.execute(checked.SCHEMA)
+    db.execute(discovered.SCHEMA)
     _diary(db)
     _streams(db)
+    discovered.adopt(db, declared)
+    streams = discovered.streams(db, declared)
     for stream in streams:
         _table(db, stream, stream.table, stream.primary_key)
         if stream.latest is not None:
             _table(db, stream, stream.latest.table, (stream.latest.key,))
             _person_index(db, stream, stream.latest)
+    return streams
 
 
 def diary_is_complete(db: sql.Destination) -> bool:

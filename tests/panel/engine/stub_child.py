@@ -72,6 +72,8 @@ if play == "success":
         waiting=None,
     )
     say("log", level="info", message="hello")
+    say("drift", stream="students", change="added", fields=["mobile"])
+    say("drift", stream="students", change="ignored", fields=["ستون"])
     say("partition", part="campus=1", state="done", counts=COUNTS, error=None, seconds=0.5)
     close_books(spec)
     say("result", **last)

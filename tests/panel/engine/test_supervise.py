@@ -60,6 +60,11 @@ def test_a_success_shows_its_counts_parts_and_log(workshop: Workshop, add_sync: 
     assert (run.status, run.error_code, run.added, run.records) == ("success", None, 3, 3)
     assert (run.partitions_planned, run.partitions_done, run.waiting) == (2, 2, None)
     assert run.sync.status == "success"
+    assert run.sync.schema_news["run"] == run.id
+    assert run.sync.schema_news["news"] == [
+        {"kind": "added", "fields": ["mobile"]},
+        {"kind": "ignored", "fields": ["ستون"]},
+    ]
     with workshop.factory() as session:
         parts = session.scalars(select(RunPartition).order_by(RunPartition.position)).all()
         lines = session.scalars(select(RunLog.message)).all()
