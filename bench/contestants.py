@@ -106,7 +106,13 @@ class Hamgam(Contestant):
         )
 
 
-HAMGAM = Hamgam("hamgam", "**Hamgam**", SCRIPTS, every_field=True)
+HAMGAM = Hamgam(
+    "hamgam",
+    "**Hamgam**",
+    SCRIPTS,
+    every_field=True,
+    environment={"MALLOC_ARENA_MAX": "1"},  # as the engine starts it (panel/engine/child.py)
+)
 LIMIT = Contestant(
     "limit",
     "the limit (pycurl, orjson, apsw; nothing cleaned)",

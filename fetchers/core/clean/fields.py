@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from fetchers.core.clean import codes, jalali, places
-from fetchers.core.clean.text import REPLACEMENT, ascii_digits, clean, tidy
+from fetchers.core.clean.text import REPLACEMENT, ascii_digits, clean, stays, tidy
 
 if TYPE_CHECKING:
     from fetchers.core.fetcher import Label
@@ -23,7 +24,14 @@ CLEAN_RULES = 2
 
 REMEMBERED_VALUES = 8_192  # per field; then the memory starts afresh
 REMEMBERED_LENGTH = 200
-_INTEGERS = range(-(2**63), 2**63)
+INTEGERS = range(-(2**63), 2**63)
+
+# Values as most of them come, which their fields store as they are. Days up to the 29th are in every month.
+_DIGITS = re.compile(r"[0-9]{1,64}").fullmatch
+_DIGITS_OF_SOMETHING = re.compile(r"[1-9][0-9]{0,63}").fullmatch
+_MOBILE = re.compile(r"09[0-9]{9}").fullmatch
+_EMAIL = re.compile(r"[a-z0-9._-]+@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?").fullmatch
+_DAY = re.compile(r"1(?:30[1-9]|3[1-9][0-9]|40[0-9])/(?:0[1-9]|1[0-2])/(?:0[1-9]|[12][0-9])").fullmatch
 
 
 class Reject(Exception):
@@ -70,6 +78,13 @@ class Field:
     def clean_text(self, text: str) -> Cleaned:
         """Clean a value that is text, or was a whole number."""
         raise NotImplementedError
+
+    def stays(self) -> Callable[[str], object] | None:
+        """A quick test for text that `clean_text` would give back as it is, without a flag; None: there is none.
+
+        A saying no says nothing. It is what most values of a first load meet.
+        """
+        return None
 
     def compile(self) -> Callable[[object], Cleaned]:
         """`clean` with a bounded memory, for one thread."""
@@ -118,6 +133,9 @@ class Text(Field):
             flag = "surrogate"
         return Cleaned(cleaned, flag)
 
+    def stays(self) -> Callable[[str], object]:
+        return stays(self.max_length)
+
 
 @dataclass(frozen=True)
 class Code(Field):
@@ -128,6 +146,9 @@ class Code(Field):
     def clean_text(self, text: str) -> Cleaned:
         return Cleaned(*codes.code(text, zero_is_empty=self.zero_is_empty))
 
+    def stays(self) -> Callable[[str], object]:
+        return _DIGITS_OF_SOMETHING if self.zero_is_empty else _DIGITS
+
 
 @dataclass(frozen=True)
 class Integer(Field):
@@ -137,7 +158,7 @@ class Integer(Field):
 
     def clean(self, value: object) -> Cleaned:
         if type(value) is int:
-            return Cleaned(value) if value in _INTEGERS else Cleaned(None, "bad_number")
+            return Cleaned(value) if value in INTEGERS else Cleaned(None, "bad_number")
         return super().clean(value)
 
     def clean_text(self, text: str) -> Cleaned:
@@ -157,6 +178,9 @@ class Phone(Field):
     def clean_text(self, text: str) -> Cleaned:
         return Cleaned(*codes.phone(text))
 
+    def stays(self) -> Callable[[str], object]:
+        return _MOBILE
+
 
 @dataclass(frozen=True)
 class Email(Field):
@@ -164,6 +188,9 @@ class Email(Field):
 
     def clean_text(self, text: str) -> Cleaned:
         return Cleaned(*codes.email(text))
+
+    def stays(self) -> Callable[[str], object]:
+        return _EMAIL
 
 
 @dataclass(frozen=True)
@@ -191,6 +218,9 @@ class JalaliDate(Field):
         if self.birth and day == (1300, 1, 1):
             return Cleaned(None, "placeholder_date")
         return Cleaned(str(day), flag)
+
+    def stays(self) -> Callable[[str], object]:
+        return _DAY
 
 
 @dataclass(frozen=True)

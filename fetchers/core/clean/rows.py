@@ -9,7 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import getitem, itemgetter
 from typing import Any, NamedTuple
 
-from fetchers.core.clean.fields import NULL, REMEMBERED_LENGTH, REMEMBERED_VALUES, Field, Reject
+from fetchers.core.clean.fields import (
+    INTEGERS,
+    NULL,
+    REMEMBERED_LENGTH,
+    REMEMBERED_VALUES,
+    Field,
+    Integer,
+    Reject,
+)
 
 REMEMBERED_LAYOUTS = 64
 RAW_LENGTH = 200
@@ -39,22 +47,26 @@ class _Memory(dict):
     values without a flag, so a flag is raised each time.
     """
 
-    __slots__ = ("column", "field", "flags")
+    __slots__ = ("column", "field", "flags", "stays")
 
     def __init__(self, column: str, field: Field, flags: list[Flag]) -> None:
         super().__init__()
         self.column = column
         self.field = field
         self.flags = flags
+        self.stays = field.stays() or _never
         self._begin()
 
     def __missing__(self, raw: object) -> Value:
         if type(raw) is not str:
             return self.clean(raw)
-        value, flag = self.field.clean_text(raw)
-        if flag is not None:
-            self.flags.append(Flag(self.column, flag, shown(raw)))
-        elif len(raw) <= REMEMBERED_LENGTH:
+        value: Value = raw
+        if not self.stays(raw):
+            value, flag = self.field.clean_text(raw)
+            if flag is not None:
+                self.flags.append(Flag(self.column, flag, shown(raw)))
+                return value
+        if len(raw) <= REMEMBERED_LENGTH:
             if len(self) > REMEMBERED_VALUES:
                 self.clear()
                 self._begin()
@@ -76,6 +88,21 @@ class _Memory(dict):
         return value
 
 
+class _Numbers(_Memory):
+    """The same of a field that stores whole numbers: those that come as such stay what they are."""
+
+    __slots__ = ()
+
+    def __missing__(self, raw: object) -> Value:
+        if type(raw) is int and raw in INTEGERS:
+            return raw
+        return super().__missing__(raw)
+
+
+def _never(text: str) -> None:
+    return None
+
+
 class _Layout(NamedTuple):
     """How the records with these keys, in this order, become rows."""
 
@@ -91,16 +118,23 @@ class RowCleaner:
         self.columns = tuple(fields)
         self.missing: Counter[str] = Counter()
         self._flags: list[Flag] = []
-        self._memories = tuple(_Memory(column, field, self._flags) for column, field in fields.items())
+        self._memories = tuple(
+            (_Numbers if isinstance(field, Integer) else _Memory)(column, field, self._flags)
+            for column, field in fields.items()
+        )
         self._required = tuple((self.columns.index(column), column) for column in required)
         self._layouts: dict[tuple[str, ...], _Layout] = {}
+        self._last: tuple[tuple[str, ...], _Layout] = (), _Layout(None, (), ())
 
     def __call__(self, record: dict[str, Any]) -> Row:
         """Clean one record. Raises Reject if it cannot be kept."""
         if type(record) is not dict:
             raise Reject("not_an_object")
         keys = tuple(record)
-        layout = self._layouts.get(keys) or self._learn(keys)
+        known, layout = self._last  # nearly always the one before, and told by a glance at the same strings
+        if keys != known or not keys:
+            layout = self._layouts.get(keys) or self._learn(keys)
+            self._last = keys, layout
         pick, missing, doubles = layout
         raw = tuple(record.values())
         flags = self._flags

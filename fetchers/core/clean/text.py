@@ -10,6 +10,7 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 from html import unescape
 from html.entities import html5
 
@@ -35,7 +36,8 @@ _LETTER = (
     "!-%'-;=-~\u060c\u061b\u061f\u0621-\u063a\u0641\u0642\u0644-\u0648\u067e\u0686\u0698\u06a9\u06af\u06cc"
     "\u06f0-\u06f9\u0660-\u0669"
 )
-_is_plain = re.compile(f"[{_LETTER}]++(?:[ {ZWNJ}][{_LETTER}]++)*+").fullmatch
+_PLAIN = f"[{_LETTER}]++(?:[ {ZWNJ}][{_LETTER}]++)*+"
+_is_plain = re.compile(_PLAIN).fullmatch
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _PRESENTATION = re.compile("[\ufb50-\ufdcf\ufdf0-\ufdff\ufe70-\ufefc]+")
@@ -59,6 +61,16 @@ def clean(text: str) -> str | None:
     if len(quick) <= _LONGEST_PLACEHOLDER and quick.casefold() in PLACEHOLDERS:
         return None
     return quick
+
+
+def stays(longest: int) -> Callable[[str], object]:
+    """A quick test for text that `clean` would give back as it is, and that is no longer than this.
+
+    It says no where it cannot tell: of short text too, which may stand for nothing.
+    """
+    shortest = _LONGEST_PLACEHOLDER + 1
+    length = rf"(?=.{{{shortest},{longest}}}\Z)" if shortest <= longest else "(?!)"
+    return re.compile(length + _PLAIN).fullmatch
 
 
 def fold(text: str | None) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fetchers.core.clean import (
     Code,
     Email,
+    Field,
     Integer,
     JalaliDate,
     NationalCode,
@@ -159,3 +160,38 @@ def test_the_version_is_the_same_in_another_process():
 def test_every_flag_and_reason_has_a_text_in_both_languages():
     for words in (FLAGS, REJECTS):
         assert all(label.fa and label.en and label.fa != label.en for label in words.values())
+
+
+STAYING = [
+    Text(L), Text(L, max_length=9), Text(L, max_length=2), Code(L), Code(L, zero_is_empty=True),
+    Phone(L), Email(L), JalaliDate(L), JalaliDate(L, birth=True), Integer(L), Province(L),
+    NationalCode(L),
+]  # fmt: skip
+TEMPTING = [
+    "نامشخص", "نامشخصـ", "خیابان آزادی", "خیابان ازادي", "خیابان  آزادی", " خیابان آزادی", "خیابان آزادی\n", "a" * 9,
+    "a" * 10, "&amp;amp;a", "0", "00", "012", "1" * 64, "1" * 65, "۱۲۳", "09120000000", "09120000000\n", "9120000000",
+    "a@b.ir", "A@b.ir", "a@b.", "@b.ir", "1402/07/01", "1300/01/01", "1399/12/30", "1400/12/30", "1402/02/31",
+    "1402/00/10", "1250/01/01", "1500/01/01", "1402/7/1", "--", "null", "NULL", "۱۴۰۲/۰۷/۰۱", "علی\u200cرضا نیا",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", STAYING, ids=str)
+def test_what_is_said_to_stay_is_what_cleaning_leaves_as_it_is(field: Field) -> None:
+    stays = field.stays()
+    said = [text for text in TEMPTING if stays is not None and stays(text)]
+    assert [field.clean_text(text) for text in said] == [(text, None) for text in said]
+
+
+@given(st.text(alphabet="01239 /aب@.-", max_size=20), st.sampled_from(STAYING))
+def test_whatever_is_said_to_stay_does(text: str, field: Field) -> None:
+    stays = field.stays()
+    if stays is not None and stays(text):
+        assert field.clean_text(text) == (text, None)
+
+
+def test_the_usual_values_are_said_to_stay() -> None:
+    usual = {
+        Text(L): "خیابان آزادی، پلاک 12", Code(L): "0012", Code(L, zero_is_empty=True): "1110",
+        Phone(L): "09121234567", Email(L): "a.b@cfu.ac.ir", JalaliDate(L, birth=True): "1384/05/12",
+    }  # fmt: skip
+    assert all(field.stays()(text) for field, text in usual.items())  # type: ignore[misc]

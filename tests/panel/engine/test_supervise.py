@@ -95,7 +95,7 @@ def test_the_child_is_told_everything_it_needs_and_no_secret_is_in_its_environme
     inherited = environment(
         "id", {"GOLESTAN_PASSWORD": "x", "PANEL_SECRET_KEY": "x", "PATH": "/bin", "MY_TOKEN": "x"}
     )
-    assert inherited == {"PATH": "/bin", process.RUN_VARIABLE: "id"}
+    assert inherited == {"PATH": "/bin", "MALLOC_ARENA_MAX": "1", process.RUN_VARIABLE: "id"}
 
 
 def test_a_dry_run_needs_no_ledger(workshop: Workshop, add_sync: AddSync) -> None:
