@@ -38,39 +38,8 @@ class SyncsView(base.PanelView):
     @requires("operator")
     def run(self, key: str) -> ResponseReturnValue:
         """«همگام‌سازی»: ask for a run; where one is active already, that one is the answer."""
-        session = db.session()
         sync = _sync(key)
-        name = sources.label(sync.fetcher)
-        back = url_for("admin.index")
-        one = sources.source(sync, session, base.config(), utcnow())
-        if one.cannot:
-            return base.done(False, one.cannot, back)
-        wish = _wish(sync)
-        asked = runs.request(
-            session, sync, triggered_by="panel", now=utcnow(), user=current_user.username, **wish
-        )
-        if not asked.joined:
-            audit.record(
-                session,
-                current_user.username,
-                "rehearsal_requested" if wish["dry_run"] else "run_requested",
-                key,
-                request.remote_addr,
-                run=asked.run.id,
-            )
-        run_id, rehearsed = asked.run.id, asked.run.dry_run
-        session.commit()
-        doorbell.ring(base.config().instance)
-        if asked.joined and rehearsed != wish["dry_run"]:
-            text = _("%(source)s is busy with another run; ask again when it has ended.")
-        elif rehearsed:
-            text = _("The rehearsal for %(source)s begins; nothing will be written.")
-        elif asked.joined:
-            text = _("%(source)s is being synced already.")
-        else:
-            text = _("The sync of %(source)s begins.")
-        go = url_for("runs.one", run_id=run_id) if request.form.get("then") == "run" else None
-        return base.done(True, text % {"source": name}, back, go)
+        return _ask(sync, **_wish(sync), to_run=request.form.get("then") == "run")
 
     @expose("/<key>/parts", methods=["GET", "POST"])
     @requires("operator")
@@ -192,29 +161,44 @@ def _ask(
     sync: DataSync,
     *,
     mode: str = "incremental",
+    dry_run: bool = False,
     partitions: list[dict[str, str]] | None = None,
     to_run: bool = False,
 ) -> ResponseReturnValue:
     """Ask for a run and write down who did; where one is active already, that one is the answer."""
     session = db.session()
+    user = current_user.username
     back = url_for("admin.index")
     one = sources.source(sync, session, base.config(), utcnow())
     if one.cannot:
         return base.done(False, one.cannot, back)
-    user = current_user.username
     asked = runs.request(
-        session, sync, triggered_by="panel", now=utcnow(), user=user, mode=mode, partitions=partitions
+        session,
+        sync,
+        triggered_by="panel",
+        now=utcnow(),
+        user=user,
+        mode=mode,
+        dry_run=dry_run,
+        partitions=partitions,
     )
     if not asked.joined:
+        action = "rehearsal_requested" if dry_run else "run_requested"
         told = {} if partitions is None else {"parts": len(partitions)}
-        audit.record(session, user, "run_requested", sync.key, request.remote_addr, run=asked.run.id, **told)
-    run_id = asked.run.id
+        audit.record(session, user, action, sync.key, request.remote_addr, run=asked.run.id, **told)
+    run_id, rehearsed = asked.run.id, asked.run.dry_run
     session.commit()
     doorbell.ring(base.config().instance)
-    text = _("%(source)s is being synced already.") if asked.joined else _("The sync of %(source)s begins.")
-    return base.done(
-        True, text % {"source": one.label}, back, url_for("runs.one", run_id=run_id) if to_run else None
-    )
+    if asked.joined and rehearsed != dry_run:
+        text = _("%(source)s is busy with another run; ask again when it has ended.")
+    elif rehearsed:
+        text = _("The rehearsal for %(source)s begins; nothing will be written.")
+    elif asked.joined:
+        text = _("%(source)s is being synced already.")
+    else:
+        text = _("The sync of %(source)s begins.")
+    go = url_for("runs.one", run_id=run_id) if to_run else None
+    return base.done(True, text % {"source": one.label}, back, go)
 
 
 def _sync(key: str) -> DataSync:
