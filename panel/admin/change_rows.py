@@ -80,7 +80,9 @@ def kind_badge(kind: str) -> Markup:
     """Icon, word and colour of a kind of change."""
     look, icon = KIND_LOOKS.get(kind, ("none", "dash"))
     word = str(KIND_WORDS.get(kind, kind))
-    return Markup('<span class="badge s-{}">{}<span>{}</span></span>').format(look, show.icon(icon), word)
+    return Markup('<span class="badge s-{}">{}<span>{}</span></span>').format(
+        look, show.icon(icon, "icon-flip" if icon == "arrow" else ""), word
+    )
 
 
 def field_choices() -> list[tuple[str, str]]:
