@@ -183,9 +183,16 @@ def _ask(
         partitions=partitions,
     )
     if not asked.joined:
-        action = "rehearsal_requested" if dry_run else "run_requested"
         told = {} if partitions is None else {"parts": len(partitions)}
-        audit.record(session, user, action, sync.key, request.remote_addr, run=asked.run.id, **told)
+        audit.record(
+            session,
+            user,
+            "rehearsal_requested" if dry_run else "run_requested",
+            sync.key,
+            request.remote_addr,
+            run=asked.run.id,
+            **told,
+        )
     run_id, rehearsed = asked.run.id, asked.run.dry_run
     session.commit()
     doorbell.ring(base.config().instance)

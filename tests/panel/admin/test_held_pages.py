@@ -48,7 +48,7 @@ def test_each_button_says_its_consequence_before_it_acts(held: int, reza: FlaskC
     assert "8,123 records leave the database of Students" in row
     assert "Nothing moves: the records stay in the database" in row
     assert "the gateway is asked for everything again" in row
-    assert row.count("data-confirm=") == 3
+    assert row.count("data-confirm=") == 4  # these, and the rehearsal
 
 
 def test_who_only_looks_sees_the_list_and_no_button(held: int, sara: FlaskClient) -> None:
