@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
 
 
 @lru_cache(maxsize=8)
@@ -13,7 +14,9 @@ def reader(url: str) -> Engine:
     """An engine that cannot write, nor make the file that it should read."""
     address = make_url(url)
     if address.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(
+            url, poolclass=NullPool
+        )  # a page asks once or twice; none is kept open for the next
     engine = create_engine(f"sqlite:///file:{address.database}?mode=rw&uri=true")
 
     @event.listens_for(engine, "connect")
