@@ -30,6 +30,7 @@ def wanted(house, table, *keys):
     return {tuple(row[key] for key in keys): row for row in truth(house.gateway, table.lower())}
 
 
+@pytest.mark.slow
 def test_the_tables_on_postgresql_are_the_truth_and_stay_it(build_house, postgres_destination, connection):
     house = build_house("--profile", "realistic", "--size", "tiny", "--seed", "11")
     address = postgres_destination.replace("+psycopg", "")
