@@ -79,9 +79,9 @@ def take(config: Config, now: datetime, *, folder: Path | None = None) -> Backup
         (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         for path in _files(unfinished):
             path.chmod(0o600)
-            _to_disk(path)
+            to_disk(path)
         unfinished.rename(final)
-        _to_disk(home)
+        to_disk(home)
     except (OSError, sqlite3.Error, subprocess.SubprocessError) as error:
         raise BackupError(f"The backup was not made: {_why(error)}. The data are not touched.") from error
     finally:
@@ -250,7 +250,8 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Wait until a file, or a folder's names, are on the disk (fsync(2))."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from panel import backup as backups
 from panel import db, migrations
-from panel.backup import Backup, BackupError, server_command, sqlite_path
+from panel.backup import Backup, BackupError, server_command, sqlite_path, to_disk
 from panel.config import Config
 
 MARKER = "restoring.json"
@@ -61,11 +61,11 @@ def restore(config: Config, folder: Path, now: datetime) -> list[Path]:
                 place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 shutil.copyfile(folder / name, fresh[place])
                 fresh[place].chmod(0o600)
-                _sync(fresh[place])
+                to_disk(fresh[place])
             marker = config.instance / MARKER
             marker.write_text(json.dumps({"folder": str(folder.resolve())}), encoding="utf-8")
-            _sync(marker)
-            _sync(config.instance)
+            to_disk(marker)
+            to_disk(config.instance)
             aside = []
             for old in _in_the_way(config, places):
                 moved = old.with_name(f"{old.name}.before-restore-{stamp}")
@@ -73,7 +73,7 @@ def restore(config: Config, folder: Path, now: datetime) -> list[Path]:
                 aside.append(moved)
             for place, copy in fresh.items():
                 copy.rename(place)
-                _sync(place.parent)
+                to_disk(place.parent)
             _servers(config, folder, backup)
             marker.unlink()
         except OSError as error:
@@ -163,11 +163,3 @@ def _engine_leads(config: Config) -> bool:
             return lease.holder(session) is not None
     except DBAPIError:
         return False  # what is there cannot be read: that is why it is replaced
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
