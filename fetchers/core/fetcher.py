@@ -181,11 +181,18 @@ def stream(
     echoes: {"code_Markaz": "campus"}: a field that should say what was asked for; kept as it is, with a note where it
     does not. clashes: contradictions between rows that get a note.
 
-    Raises ValueError where a personal field is to be searched: the search would tell everybody what is masked.
+    Raises ValueError where a personal field is to be searched: the search would tell everybody what is masked; and
+    where a person can have two rows that `latest` cannot tell apart.
     """
     told = [column for column in search if column in fields and fields[column].personal]
     if told:
         raise ValueError(f"personal fields cannot be searched: {', '.join(told)}")
+    if latest is not None:
+        mixed = set(primary_key) - {latest.key, latest.newest, latest.prefer_equal[0]}
+        if mixed:
+            raise ValueError(
+                f"`latest` cannot tell rows apart that differ in {', '.join(sorted(mixed))} alone"
+            )
 
     def mark(method: Callable[..., Iterator[Page]]) -> Callable[..., Iterator[Page]]:
         asked = dict(partition_columns or {})

@@ -20,7 +20,7 @@ from fetchers.core.clean.fields import (
     rules_version,
 )
 from fetchers.core.clean.jalali import Jalali, to_gregorian, to_jalali
-from fetchers.core.clean.rows import Flag, Row, RowCleaner, compile_row
+from fetchers.core.clean.rows import Flag, RowCleaner, compile_row
 from fetchers.core.clean.text import ascii_digits, clean, fold, squash
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "Phone",
     "Province",
     "Reject",
-    "Row",
     "RowCleaner",
     "Text",
     "ascii_digits",

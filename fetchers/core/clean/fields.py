@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from fetchers.core.clean import codes, jalali, places
-from fetchers.core.clean.text import REPLACEMENT, ascii_digits, clean, stays, tidy
+from fetchers.core.clean.text import REPLACEMENT, Tester, ascii_digits, clean, tester, text_tester, tidy
 
 if TYPE_CHECKING:
     from fetchers.core.fetcher import Label
@@ -22,16 +21,16 @@ if TYPE_CHECKING:
 # Raise this when any rule below, or in text, codes, jalali or places, stores or flags something else than before.
 CLEAN_RULES = 2
 
-REMEMBERED_VALUES = 8_192  # per field; then the memory starts afresh
+REMEMBERED_VALUES = 8_192  # per field; then the memory starts afresh, or there is none
 REMEMBERED_LENGTH = 200
 INTEGERS = range(-(2**63), 2**63)
 
 # Values as most of them come, which their fields store as they are. Days up to the 29th are in every month.
-_DIGITS = re.compile(r"[0-9]{1,64}").fullmatch
-_DIGITS_OF_SOMETHING = re.compile(r"[1-9][0-9]{0,63}").fullmatch
-_MOBILE = re.compile(r"09[0-9]{9}").fullmatch
-_EMAIL = re.compile(r"[a-z0-9._-]+@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?").fullmatch
-_DAY = re.compile(r"1(?:30[1-9]|3[1-9][0-9]|40[0-9])/(?:0[1-9]|1[0-2])/(?:0[1-9]|[12][0-9])").fullmatch
+_DIGITS = tester(r"[0-9]{1,64}")
+_DIGITS_OF_SOMETHING = tester(r"[1-9][0-9]{0,63}")
+_MOBILE = tester(r"09[0-9]{9}")
+_EMAIL = tester(r"[a-z0-9._-]+@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_DAY = tester(r"1(?:30[1-9]|3[1-9][0-9]|40[0-9])/(?:0[1-9]|1[0-2])/(?:0[1-9]|[12][0-9])")
 
 
 class Reject(Exception):
@@ -79,31 +78,12 @@ class Field:
         """Clean a value that is text, or was a whole number."""
         raise NotImplementedError
 
-    def stays(self) -> Callable[[str], object] | None:
-        """A quick test for text that `clean_text` would give back as it is, without a flag; None: there is none.
+    def usual(self) -> Tester | None:
+        """A quick look at many values at once: what `clean_text` makes of them, and which it must be asked about.
 
-        A saying no says nothing. It is what most values of a first load meet.
+        None: there is none. It must be asked about whatever it might flag. Most values of a first load meet this.
         """
         return None
-
-    def compile(self) -> Callable[[object], Cleaned]:
-        """`clean` with a bounded memory, for one thread."""
-        known: dict[str, Cleaned] = {}
-
-        def cleaner(value: object) -> Cleaned:
-            # Only text is remembered: 1, 1.0 and True are one key to a dict.
-            if type(value) is not str:
-                return self.clean(value)
-            cleaned = known.get(value)
-            if cleaned is None:
-                cleaned = self.clean_text(value)
-                if len(value) <= REMEMBERED_LENGTH:
-                    if len(known) >= REMEMBERED_VALUES:
-                        known.clear()
-                    known[value] = cleaned
-            return cleaned
-
-        return cleaner
 
     @property
     def version(self) -> str:
@@ -133,8 +113,8 @@ class Text(Field):
             flag = "surrogate"
         return Cleaned(cleaned, flag)
 
-    def stays(self) -> Callable[[str], object]:
-        return stays(self.max_length)
+    def usual(self) -> Tester:
+        return text_tester(self.max_length)
 
 
 @dataclass(frozen=True)
@@ -146,7 +126,7 @@ class Code(Field):
     def clean_text(self, text: str) -> Cleaned:
         return Cleaned(*codes.code(text, zero_is_empty=self.zero_is_empty))
 
-    def stays(self) -> Callable[[str], object]:
+    def usual(self) -> Tester:
         return _DIGITS_OF_SOMETHING if self.zero_is_empty else _DIGITS
 
 
@@ -178,7 +158,7 @@ class Phone(Field):
     def clean_text(self, text: str) -> Cleaned:
         return Cleaned(*codes.phone(text))
 
-    def stays(self) -> Callable[[str], object]:
+    def usual(self) -> Tester:
         return _MOBILE
 
 
@@ -189,7 +169,7 @@ class Email(Field):
     def clean_text(self, text: str) -> Cleaned:
         return Cleaned(*codes.email(text))
 
-    def stays(self) -> Callable[[str], object]:
+    def usual(self) -> Tester:
         return _EMAIL
 
 
@@ -219,7 +199,7 @@ class JalaliDate(Field):
             return Cleaned(None, "placeholder_date")
         return Cleaned(str(day), flag)
 
-    def stays(self) -> Callable[[str], object]:
+    def usual(self) -> Tester:
         return _DAY
 
 

@@ -1,28 +1,25 @@
-"""Clean whole records: match their keys with the columns, clean each value, say what was odd.
+"""Clean whole records, many at once: match their keys with the columns, clean each value, say what was odd.
 
-The quick way is three calls into C for a whole row: its values in the columns' order, each looked up in the
-memory of its field. Only what was never seen, or was odd, runs Python. A RowCleaner belongs to one thread.
+The quick way is column by column, in calls into C for a whole column: each value is looked up in what its field made of
+earlier ones, and those never seen are tested together. Only what is odd is cleaned by itself. A RowCleaner belongs to
+one thread.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from operator import getitem, itemgetter
+from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
-from fetchers.core.clean.fields import (
-    INTEGERS,
-    NULL,
-    REMEMBERED_LENGTH,
-    REMEMBERED_VALUES,
-    Field,
-    Integer,
-    Reject,
-)
+from fetchers.core.clean.fields import REMEMBERED_LENGTH, REMEMBERED_VALUES, Field, Reject
 
 REMEMBERED_LAYOUTS = 64
 RAW_LENGTH = 200
 
 Value = str | int | None
+Values = tuple[Value, ...]
+Alike = dict[
+    tuple[str, ...] | None, Sequence[int]
+]  # keys in their order → the places of the records with these
 
 
 class Flag(NamedTuple):
@@ -33,82 +30,102 @@ class Flag(NamedTuple):
     raw: str
 
 
-class Row(NamedTuple):
-    """A record as it is stored, in the order of the fields, and what was odd about it."""
+class Cleaned(NamedTuple):
+    """Many records as they are stored, each in the order of the fields; None where one cannot be kept.
 
-    values: tuple[Value, ...]
-    flags: Sequence[Flag]
-
-
-class _Memory(dict):
-    """What a field made of the values seen so far: `memory[raw]` is the cleaned value.
-
-    Only text and None are ever kept as keys, so 1, 1.0 and True cannot be taken for one another, and only
-    values without a flag, so a flag is raised each time.
+    flags, rejects: what was odd in a record, or why it is left out, by its place.
     """
 
-    __slots__ = ("column", "field", "flags", "stays")
-
-    def __init__(self, column: str, field: Field, flags: list[Flag]) -> None:
-        super().__init__()
-        self.column = column
-        self.field = field
-        self.flags = flags
-        self.stays = field.stays() or _never
-        self._begin()
-
-    def __missing__(self, raw: object) -> Value:
-        if type(raw) is not str:
-            return self.clean(raw)
-        value: Value = raw
-        if not self.stays(raw):
-            value, flag = self.field.clean_text(raw)
-            if flag is not None:
-                self.flags.append(Flag(self.column, flag, shown(raw)))
-                return value
-        if len(raw) <= REMEMBERED_LENGTH:
-            if len(self) > REMEMBERED_VALUES:
-                self.clear()
-                self._begin()
-            self[raw] = value
-        return value
-
-    def _begin(self) -> None:
-        """Nothing gives nothing, unless this field wants to be told of it."""
-        if self.field.clean(None) == NULL:
-            self[None] = None
-
-    def clean(self, raw: object) -> Value:
-        try:
-            value, flag = self.field.clean(raw)
-        except Reject as reject:
-            raise Reject(reject.reason, self.column) from None
-        if flag is not None:
-            self.flags.append(Flag(self.column, flag, shown(raw)))
-        return value
-
-
-class _Numbers(_Memory):
-    """The same of a field that stores whole numbers: those that come as such stay what they are."""
-
-    __slots__ = ()
-
-    def __missing__(self, raw: object) -> Value:
-        if type(raw) is int and raw in INTEGERS:
-            return raw
-        return super().__missing__(raw)
-
-
-def _never(text: str) -> None:
-    return None
+    rows: list[Values | None]
+    flags: dict[int, list[Flag]]
+    rejects: dict[int, Reject]
 
 
 class _Layout(NamedTuple):
     """How the records with these keys, in this order, become rows."""
 
-    pick: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None  # None: they are in order already
+    order: tuple[int, ...]  # where each column's value is; -1: nowhere
     missing: tuple[str, ...]
     doubles: tuple[tuple[str, int, int], ...]  # column, where its value is, where another one is
+
+
+_ODD: Any = object()  # stands for a value that is flagged, refused, or of an unusual type
+# Of one type each that no other is equal to: to a dict, 1, 1.0 and True are one key.
+_USUAL_TYPES = frozenset({str, int, type(None), object})
+
+
+class _Column:
+    """What a field makes of values, and a bounded memory of it. A flag is raised each time, so it is not remembered."""
+
+    def __init__(self, field: Field) -> None:
+        self._field = field
+        self._usual = field.usual()
+        self._known: dict[Any, Value] = {_ODD: _ODD}
+        self._met = self._new = 0
+        self._numbers = False  # some keys are numbers: then types must be looked at first
+        self._varied = False  # hardly a value comes twice: a memory would cost more than it saves
+        self.odd = False  # whether an odd value was ever met
+
+    def __call__(self, column: Sequence[Any]) -> list[Value]:
+        """The values as they are stored, _ODD where one must be cleaned by itself."""
+        known = self._known
+        if not self._numbers and not self._varied:
+            try:
+                return list(map(known.__getitem__, column))
+            except (KeyError, TypeError):
+                pass  # something new, or what cannot be looked up at all
+        if not _USUAL_TYPES.issuperset(map(type, column)):
+            column = [raw if type(raw) in _USUAL_TYPES else _ODD for raw in column]
+            self.odd = True
+        fresh = set(column).difference(known)
+        if fresh:
+            known = self._learn(column, fresh)
+        return list(map(known.__getitem__, column))
+
+    def _learn(self, column: Sequence[Any], fresh: set[Any]) -> dict[Any, Value]:
+        """What to look this column's values up in, after values that are not remembered."""
+        self._met += len(column)
+        self._new += len(fresh)
+        if len(self._known) + len(fresh) > REMEMBERED_VALUES:
+            self._varied = self._new * 2 > self._met >= REMEMBERED_VALUES
+            self._known = {_ODD: _ODD}
+            fresh = set(column) - {_ODD}
+        found = self._clean_all([raw for raw in fresh if type(raw) is str])
+        for raw in fresh - found.keys():
+            found[raw] = self._clean(raw)
+            self._numbers = self._numbers or type(raw) is int
+        if self._varied or len(fresh) > REMEMBERED_VALUES:
+            return self._known | found
+        long = [raw for raw in found if type(raw) is str and len(raw) > REMEMBERED_LENGTH]
+        if long:
+            all_of_it = self._known | found
+            for raw in long:
+                del found[raw]
+            self._known |= found
+            return all_of_it
+        self._known |= found
+        return self._known
+
+    def _clean_all(self, texts: list[str]) -> dict[Any, Value]:
+        if self._usual is None:
+            return {raw: self._clean(raw) for raw in texts}
+        lines, odd = self._usual(texts)
+        found: dict[Any, Value] = dict(zip(texts, lines, strict=True))
+        if odd:
+            for raw, line in zip(texts, lines, strict=True):
+                if line in odd:
+                    found[raw] = self._clean(raw)
+        return found
+
+    def _clean(self, raw: object) -> Value:
+        try:
+            value, flag = self._field.clean(raw)
+        except Reject:
+            flag = "refused"
+        if flag is not None:
+            self.odd = True
+            return _ODD
+        return value
 
 
 class RowCleaner:
@@ -117,63 +134,75 @@ class RowCleaner:
     def __init__(self, fields: Mapping[str, Field], required: Sequence[str] = ()) -> None:
         self.columns = tuple(fields)
         self.missing: Counter[str] = Counter()
-        self._flags: list[Flag] = []
-        self._memories = tuple(
-            (_Numbers if isinstance(field, Integer) else _Memory)(column, field, self._flags)
-            for column, field in fields.items()
-        )
+        self._fields = tuple(fields.values())
+        self._cleaners = tuple(_Column(field) for field in self._fields)
         self._required = tuple((self.columns.index(column), column) for column in required)
         self._layouts: dict[tuple[str, ...], _Layout] = {}
-        self._last: tuple[tuple[str, ...], _Layout] = (), _Layout(None, (), ())
 
-    def __call__(self, record: dict[str, Any]) -> Row:
-        """Clean one record. Raises Reject if it cannot be kept."""
-        if type(record) is not dict:
-            raise Reject("not_an_object")
-        keys = tuple(record)
-        known, layout = self._last  # nearly always the one before, and told by a glance at the same strings
-        if keys != known or not keys:
-            layout = self._layouts.get(keys) or self._learn(keys)
-            self._last = keys, layout
-        pick, missing, doubles = layout
-        raw = tuple(record.values())
-        flags = self._flags
-        if missing:
-            self.missing.update(missing)
-        if doubles:
-            for column, kept, other in doubles:
-                if raw[kept] != raw[other]:
-                    flags.append(Flag(column, "double_key", shown(raw[other])))
-        if pick is not None:
-            raw = pick((*raw, None))
+    def clean(self, records: Sequence[Any], lead: Values = (), alike: Alike | None = None) -> Cleaned:
+        """Clean records. lead: values that go before those of each row. alike: `by_keys` of these records."""
+        cleaned = Cleaned([None] * len(records), {}, {})
+        for keys, places in (by_keys(records) if alike is None else alike).items():
+            if keys is None:
+                cleaned.rejects.update((place, Reject("not_an_object")) for place in places)
+            else:
+                self._clean_alike(records, keys, places, lead, cleaned)
+        for place in cleaned.rejects:
+            cleaned.rows[place] = None
+            cleaned.flags.pop(place, None)
+        return cleaned
+
+    def _clean_alike(
+        self,
+        records: Sequence[Any],
+        keys: tuple[str, ...],
+        places: Sequence[int],
+        lead: Values,
+        cleaned: Cleaned,
+    ) -> None:
+        """Clean the records that have these keys in this order."""
+        layout = self._layouts.get(keys) or self._learn(keys)
+        for column in layout.missing:
+            self.missing[column] += len(places)
+        came = list(zip(*(records[place].values() for place in places), strict=True))
+        nothing = (None,) * len(places)
+        raw = [came[at] if at >= 0 else nothing for at in layout.order]
+        for column, kept, other in layout.doubles:
+            for n, place in enumerate(places):
+                if came[kept][n] != came[other][n]:
+                    self._flag(cleaned, place, column, "double_key", came[other][n])
+        columns = [cleaner(values) for cleaner, values in zip(self._cleaners, raw, strict=True)]
+        for at, after in enumerate(columns):
+            if self._cleaners[at].odd:
+                for n in [n for n, value in enumerate(after) if value is _ODD]:
+                    after[n] = self._clean_odd(cleaned, places[n], at, raw[at][n])
+        for at, column in self._required:
+            if None in columns[at]:
+                for n in [n for n, value in enumerate(columns[at]) if value is None]:
+                    odd = any(flag.column == column for flag in cleaned.flags.get(places[n], ()))
+                    cleaned.rejects.setdefault(places[n], Reject("bad_key" if odd else "no_key", column))
+        rows = zip(*(repeat(value, len(places)) for value in lead), *columns, strict=True)
+        if len(places) == len(records):
+            cleaned.rows[:] = rows
+        else:
+            for place, row in zip(places, rows, strict=True):
+                cleaned.rows[place] = row
+
+    def _clean_odd(self, cleaned: Cleaned, place: int, at: int, raw: object) -> Value:
+        """One value by itself, with its flag; the first one that cannot be kept rejects its record."""
+        column = self.columns[at]
         try:
-            try:
-                values = tuple(map(getitem, self._memories, raw))
-            except TypeError:
-                values = self._one_by_one(raw)
-            for place, column in self._required:
-                if values[place] is None:
-                    raise Reject(
-                        "bad_key" if any(flag.column == column for flag in flags) else "no_key", column
-                    )
-        except Reject:
-            flags.clear()
-            raise
-        if flags:
-            odd = tuple(flags)
-            flags.clear()
-            return Row(values, odd)
-        return Row(values, ())
+            value, flag = self._fields[at].clean(raw)
+        except Reject as reject:
+            cleaned.rejects.setdefault(place, Reject(reject.reason, column))
+            return None
+        if flag is not None:
+            self._flag(cleaned, place, column, flag, raw)
+        return value
 
-    def _one_by_one(self, raw: tuple[Any, ...]) -> tuple[Value, ...]:
-        """A list or an object cannot be looked up at all. Raises Reject where its field takes none."""
-        self._flags[:] = (
-            flag for flag in self._flags if flag.reason == "double_key"
-        )  # the others come again
-        return tuple(
-            memory.clean(value) if isinstance(value, list | dict) else memory[value]
-            for memory, value in zip(self._memories, raw, strict=True)
-        )
+    @staticmethod
+    def _flag(cleaned: Cleaned, place: int, column: str, reason: str, raw: object) -> None:
+        cleaned.flags.setdefault(place, []).append(Flag(column, reason, shown(raw)))
 
     def _learn(self, keys: tuple[str, ...]) -> _Layout:
         """Work out once how records with these keys are read; a column's own spelling goes before others."""
@@ -187,9 +216,8 @@ class RowCleaner:
                 places.setdefault(column, []).insert(0, place)
             else:
                 places.setdefault(column, []).append(place)
-        order = [places.get(column, [-1])[0] for column in self.columns]
         layout = _Layout(
-            pick=None if order == list(range(len(keys))) else _picker(order),
+            order=tuple(places.get(column, [-1])[0] for column in self.columns),
             missing=tuple(column for column in self.columns if column not in places),
             doubles=tuple(
                 (column, found[0], other) for column, found in places.items() for other in found[1:]
@@ -199,6 +227,17 @@ class RowCleaner:
             self._layouts.clear()
         self._layouts[keys] = layout
         return layout
+
+
+def by_keys(records: Sequence[Any]) -> Alike:
+    """The places of the records that have the same keys in the same order; None: of what is no object."""
+    keys = [tuple(record) if type(record) is dict else None for record in records]
+    if keys and keys.count(keys[0]) == len(keys):  # nearly always
+        return {keys[0]: range(len(keys))}
+    groups: dict[tuple[str, ...] | None, list[int]] = {}
+    for place, found in enumerate(keys):
+        groups.setdefault(found, []).append(place)
+    return dict(groups)
 
 
 def compile_row(fields: Mapping[str, Field], required: Sequence[str] = ()) -> RowCleaner:
@@ -212,10 +251,3 @@ def shown(raw: object) -> str:
         return ""
     text = raw if isinstance(raw, str) else repr(raw)
     return text[:RAW_LENGTH].encode("utf-8", "replace").decode().replace("\x00", "")
-
-
-def _picker(order: list[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    """Read places in this order; the last place, -1, holds what a missing key gives."""
-    if len(order) == 1:
-        return lambda raw: (raw[order[0]],)
-    return itemgetter(*order)

@@ -10,7 +10,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import unescape
 from html.entities import html5
 
@@ -55,7 +55,7 @@ def clean(text: str) -> str | None:
     2. Presentation forms become letters, letters become Persian ones; ة ۀ آ أ ؤ ئ and digits stay as written.
     3. One blank between words, one ZWNJ inside them, nothing at the ends.
     """
-    quick = text.strip().replace("ي", "ی").replace("ك", "ک")
+    quick = _begin(text.strip())
     if not _is_plain(quick):
         quick = tidy(unescape_once(_SURROGATE.sub(REPLACEMENT, text)))
     if len(quick) <= _LONGEST_PLACEHOLDER and quick.casefold() in PLACEHOLDERS:
@@ -63,14 +63,42 @@ def clean(text: str) -> str | None:
     return quick
 
 
-def stays(longest: int) -> Callable[[str], object]:
-    """A quick test for text that `clean` would give back as it is, and that is no longer than this.
+# Of many texts: what is made of each at first glance, and those results that the glance is not enough for.
+Tester = Callable[[Sequence[str]], tuple[Sequence[str], set[str]]]
 
-    It says no where it cannot tell: of short text too, which may stand for nothing.
+
+def tester(usual: str, glance: Callable[[Sequence[str]], str] = "\n".join) -> Tester:
+    """A test of many texts in a few calls into C.
+
+    usual: a pattern, without a newline in it, of texts that need no second look. glance: what is done with all texts
+    at first; it gives as many lines.
     """
-    shortest = _LONGEST_PLACEHOLDER + 1
-    length = rf"(?=.{{{shortest},{longest}}}\Z)" if shortest <= longest else "(?!)"
-    return re.compile(length + _PLAIN).fullmatch
+    # Runs of usual lines are passed over; the one behind them is found. At the end an empty one is found too.
+    find = re.compile(rf"(?:(?:{usual})\n)*+(?:(?!\Z)(.*)\n)?").findall
+
+    def test(texts: Sequence[str]) -> tuple[Sequence[str], set[str]]:
+        if not texts:
+            return texts, set()
+        lines = glance(texts).split("\n")
+        if len(lines) != len(texts):  # some texts have several lines: those need a second look
+            lines = glance(["\x00" if "\n" in text else text for text in texts]).split("\n")
+        return lines, set(find("\n".join((*lines, ""))))
+
+    return test
+
+
+def text_tester(longest: int) -> Tester:
+    """The test of what `clean` gives for text that is no longer than this; short text may stand for nothing."""
+    return tester(rf"(?=.{{{_LONGEST_PLACEHOLDER + 1}}})(?!.{{{longest + 1}}}){_PLAIN}", _glance)
+
+
+def _glance(texts: Sequence[str]) -> str:
+    return _begin("\n".join(map(str.strip, texts)))
+
+
+def _begin(text: str) -> str:
+    """What most Persian text from Arabic keyboards needs, and all it needs."""
+    return text.replace("ي", "ی").replace("ك", "ک")
 
 
 def fold(text: str | None) -> str:
@@ -111,6 +139,8 @@ def tidy(text: str) -> str:
     """Everything of `clean` but HTML references and placeholders, repeated until nothing changes any more."""
     rounds = 0
     while (tidied := _tidy_once(text)) != text:
+        if _is_plain(tidied):  # nothing changes that
+            return tidied
         text, rounds = tidied, rounds + 1
         if rounds == _ROUNDS:  # tags nested in tags, by somebody who means it: no brackets, no tags
             text = text.replace("<", "").replace(">", "")

@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 import orjson
 
-from fetchers.core.clean import Flag, Reject, RowCleaner, compile_row, rules_version
-from fetchers.core.clean.rows import shown
+from fetchers.core.clean import Flag, RowCleaner, compile_row, rules_version
+from fetchers.core.clean.rows import Alike, by_keys, shown
 from fetchers.core.errors import NotJson
 from fetchers.core.fetcher import Partition, Stream
 from fetchers.core.load.schema import SchemaWatch
@@ -29,6 +29,8 @@ from fetchers.core.store.index import DUPLICATE, KEPT, REJECTED, Key
 from fetchers.core.store.ledger import Counts
 from fetchers.core.store.notes import Note
 from fetchers.core.store.sql import Row
+
+AT_ONCE = 2000  # records that are parsed together: enough for the quick way, few enough for the memory
 
 
 @dataclass
@@ -192,21 +194,22 @@ class Comparer:
         parsed: dict[int, Row] = {}
         self._begin(delta.partition)
         self.schema.begin()
-        tried = 0
+        unknown = []
         for place, mark in enumerate(hashes):
             known = entries.get(mark)
             if known is not None:
                 outcomes[place], keys[place] = known
-                continue
-            tried += 1
-            row = self._parse(delta, records[place], mark)
-            if row is None:
-                outcomes[place] = REJECTED
-                self.schema.reject(delta.notes[-1].reason, delta.notes[-1].field)
             else:
-                parsed[place] = row
-                keys[place] = self.key_of(row)
-        self.schema.check(tried)
+                unknown.append(place)
+        for at in range(0, len(unknown), AT_ONCE):
+            some = unknown[at : at + AT_ONCE]
+            for place, row in self._parse(delta, records, hashes, some, watched=True):
+                if row is None:
+                    outcomes[place] = REJECTED
+                else:
+                    parsed[place] = row
+                    keys[place] = self.key_of(row)
+        self.schema.check(len(unknown))
         self._settle_doubles(delta, records, hashes, outcomes, keys, parsed)
         self._compare_rows(delta, outcomes, keys, parsed, entries, old)
         delta.counts.rejected = outcomes.count(REJECTED)
@@ -226,35 +229,52 @@ class Comparer:
         ]
         self._asked_beside = [(place, column, partition[name]) for place, column, name in self._echoes]
 
-    def _parse(self, delta: Delta, raw: msgspec.Raw, mark: bytes) -> Row | None:
-        """One record as a row; None (and a note) if it cannot be kept."""
-        text = bytes(raw)
-        record = _object(text)
-        self.schema.note(record)
-        try:
-            values, flags = self._clean(record)
-        except Reject as reject:
-            whole = text.decode("utf-8", "replace")[:4000]
-            delta.notes.append(Note(mark, None, reject.field, reject.reason, kept=False, raw=whole))
-            return None
-        # A colon for each key at least: as many as keys, and no key is there twice.
-        if text.count(b":") != len(record) and text.count(b'":') != len(record):
-            flags = (*flags, *_double_keys(text))
-        row: Row = (*self._asked_lead, *values)
-        for place, column, asked in self._asked_inside:
-            if row[place] != asked:
-                if row[place] is not None:
-                    flags = (*flags, Flag(column, "differs_from_asked", str(row[place])))
-                row = (*row[:place], asked, *row[place + 1 :])
-        for place, column, asked in self._asked_beside:
-            if row[place] != asked and row[place] is not None:
-                flags = (*flags, Flag(column, "other_campus", str(row[place])))
-        if flags:
-            key = self.key_of(row)
-            delta.notes.extend(
-                Note(mark, key, flag.column, flag.reason, kept=True, raw=flag.raw) for flag in flags
-            )
-        return row
+    def _parse(
+        self,
+        delta: Delta,
+        records: Sequence[msgspec.Raw],
+        hashes: list[bytes],
+        places: Sequence[int],
+        *,
+        watched: bool = False,
+    ) -> Iterator[tuple[int, Row | None]]:
+        """The records at these places as rows; None (and a note) for one that cannot be kept.
+
+        watched: whether their fields count for the schema.
+        """
+        some = [records[place] for place in places]
+        whole = b",".join(some)
+        objects = _objects(whole, some)
+        alike = by_keys(objects)
+        rows, flags, rejects = self._clean.clean(objects, self._asked_lead, alike)
+        for n in _with_double_keys(whole, some, alike):
+            if n not in rejects and (doubled := _double_keys(bytes(some[n]))):
+                flags.setdefault(n, []).extend(doubled)
+        for at, column, asked in self._asked_inside:
+            for n, row in enumerate(rows):
+                if row is not None and row[at] != asked:
+                    if row[at] is not None:
+                        flags.setdefault(n, []).append(Flag(column, "differs_from_asked", str(row[at])))
+                    rows[n] = (*row[:at], asked, *row[at + 1 :])
+        for at, column, asked in self._asked_beside:
+            for n, row in enumerate(rows):
+                if row is not None and row[at] != asked and row[at] is not None:
+                    flags.setdefault(n, []).append(Flag(column, "other_campus", str(row[at])))
+        if watched:
+            self.schema.note(objects, alike)
+        for n in sorted({*flags, *rejects}):
+            mark, row, reject = hashes[places[n]], rows[n], rejects.get(n)
+            if row is not None:
+                key = self.key_of(row)
+                delta.notes.extend(
+                    Note(mark, key, flag.column, flag.reason, kept=True, raw=flag.raw) for flag in flags[n]
+                )
+            elif reject is not None:
+                told = bytes(some[n]).decode("utf-8", "replace")[:4000]
+                delta.notes.append(Note(mark, None, reject.field, reject.reason, kept=False, raw=told))
+                if watched:
+                    self.schema.reject(reject.reason, reject.field)
+        return zip(places, rows, strict=True)
 
     def _settle_doubles(
         self,
@@ -276,14 +296,14 @@ class Comparer:
             for place, key in enumerate(names):
                 if key in wanted:
                     places.setdefault(key, []).append(place)
+        to_read = [place for same in places.values() for place in same if place not in parsed]
+        for at in range(0, len(to_read), AT_ONCE):
+            for place, row in self._parse(delta, records, hashes, to_read[at : at + AT_ONCE]):
+                if row is None:
+                    raise NotJson("A record that was kept before cannot be read now.", reason="json")
+                parsed[place] = row
+                delta.old_hashes.append(hashes[place])  # its notes are written anew
         for same in places.values():
-            for place in same:
-                if place not in parsed:
-                    row = self._parse(delta, records[place], hashes[place])
-                    if row is None:
-                        raise NotJson("A record that was kept before cannot be read now.", reason="json")
-                    parsed[place] = row
-                    delta.old_hashes.append(hashes[place])  # its notes are written anew
             ranked = sorted(same, key=lambda place: _row_hash(parsed[place]))
             outcomes[ranked[0]] = KEPT
             for place in ranked[1:]:
@@ -368,6 +388,14 @@ def _row_hash(row: Row) -> bytes:
     return hashlib.blake2b(repr(row).encode("utf-8", "replace"), digest_size=16).digest()
 
 
+def _objects(whole: bytes, records: Sequence[msgspec.Raw]) -> list[Any]:
+    """Parse records: together, or one by one where one of them is unusual. whole: them all, commas between them."""
+    try:
+        return orjson.loads(b"[%s]" % whole)
+    except orjson.JSONDecodeError:
+        return [_object(bytes(record)) for record in records]
+
+
 def _object(text: bytes) -> Any:
     """Parse one record. orjson refuses lone surrogates; those the standard library reads, the cleaner replaces."""
     try:
@@ -377,6 +405,21 @@ def _object(text: bytes) -> Any:
             return json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise NotJson("A record cannot be read.", reason="json") from error
+
+
+def _with_double_keys(whole: bytes, records: Sequence[msgspec.Raw], alike: Alike) -> Iterator[int]:
+    """The places of records in which some key may stand twice.
+
+    A colon for each key at least: where there are as many as keys, in all of them, no key is there twice.
+    """
+    keys = sum(len(found) * len(places) for found, places in alike.items() if found)
+    if whole.count(b":") == keys or whole.count(b'":') == keys:
+        return
+    for found, places in alike.items():
+        for place in places if found else ():
+            text = bytes(records[place])
+            if text.count(b":") != len(found or ()) and text.count(b'":') != len(found or ()):
+                yield place
 
 
 def _refuse_constant(word: str) -> None:

@@ -150,8 +150,8 @@ class Publisher:
             ),
         )  # fmt: skip
         if self._latest is not None:
-            touched = self._latest.persons(after for _, after in delta.changed) + self._latest.persons(gone)
-            self._latest.refresh(delta.added, touched)
+            changed = [after for _, after in delta.changed]
+            self._latest.refresh(delta.added, changed, self._latest.persons(gone))
         else:
             self._search.remove(self.diary.keys(gone))
             self._search.put([*delta.added, *(after for _, after in delta.changed)])

@@ -1,12 +1,12 @@
 """Watch the fields that a gateway sends: lost ones refuse a part, strangers are counted."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fetchers.core.clean import Discovered, RowCleaner
-from fetchers.core.clean.rows import shown
+from fetchers.core.clean.rows import Alike, shown
 from fetchers.core.errors import SchemaError
 from fetchers.core.fetcher import Stream
 
@@ -66,19 +66,20 @@ class SchemaWatch:
         self._renamed, self._reasons, self._wrong_types = Counter(), Counter(), Counter()
         self.strangers, self.came_as = {}, {}
 
-    def note(self, record: object) -> None:
-        """One parsed record of the part."""
-        if type(record) is not dict:
-            return
-        layout = tuple(record)
-        try:
-            news = self._layouts[layout]
-        except KeyError:
-            news = self._learn(layout)
-        if news is not None:
-            self._renamed.update(news.lost)
-            for key in news.strangers:
-                self._count(shown(key), record.get(key))
+    def note(self, records: Sequence[Any], alike: Alike) -> None:
+        """Parsed records of the part, and which of them have the same keys."""
+        for layout, places in alike.items():
+            if layout is None:
+                continue
+            try:
+                news = self._layouts[layout]
+            except KeyError:
+                news = self._learn(layout)
+            if news is not None:
+                for place in places:
+                    self._renamed.update(news.lost)
+                    for key in news.strangers:
+                        self._count(shown(key), records[place].get(key))
 
     def reject(self, reason: str, field: str | None) -> None:
         """One record of the part cannot be kept: why, and which field is to blame."""

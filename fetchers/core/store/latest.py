@@ -47,27 +47,33 @@ class LatestRows:
         """Whose rows these are."""
         return [row[self._person] for row in rows]
 
-    def refresh(self, added: list[Row], touched: list[Person]) -> None:
-        """After rows were added, and rows of `touched` persons changed or taken out.
+    def refresh(self, added: list[Row], changed: list[Row], touched: list[Person]) -> None:
+        """After rows were added or changed (given as they are now), and rows of `touched` persons taken out.
 
-        An added row can only win against the row that stands; a changed or vanished one may have been the
-        winner, so the best is looked up anew.
+        An added row can only win against the row that stands. So can a changed one, and where it is the row that stands
+        (a person has one row of each term and campus) it goes on standing unless it ranks lower now. Else the best of a
+        person is looked up anew.
         """
-        among, persons = sql.among(self._db, self.persons(added))
+        mine = [*added, *changed]
+        among, persons = sql.among(self._db, self.persons(mine))
         # A rank is smaller for a newer row; the same order as the SQL's ORDER BY.
         ages, pick = self._ages, self._pick
         standing = {
-            person: (ages[newest], first != second, first)
+            person: (newest, (ages[newest], first != second, first))
             for person, newest, first, second in self._db.execute(self._current + among, (persons,))
         }
         winners: dict[Person, Row] = {}
-        for row in added:
+        touched = list(touched)
+        for place, row in enumerate(mine):
             person, newest, first, second = pick(row)
             rank = (ages[newest], first != second, first)
             there = standing.get(person)
-            if there is None or rank < there:
-                standing[person] = rank
+            stands = place >= len(added) and there is not None and (newest, first) == (there[0], there[1][2])
+            if there is None or rank < there[1] or (stands and rank == there[1]):
+                standing[person] = newest, rank
                 winners[person] = row
+            elif stands:
+                touched.append(person)
         lost: list[Person] = []
         for person in dict.fromkeys(touched):
             best = self._db.execute(self._best, (person, self._ceiling or "")).fetchone()
@@ -94,7 +100,7 @@ class LatestRows:
             # A term that has begun since, or, where a clock was set back, one that has not begun any more.
             bounds = sorted((str(since), ceiling))
             persons = [row[0] for row in self._db.execute(self._begun, bounds)]
-            self.refresh([], persons)
+            self.refresh([], [], persons)
         self._db.execute(
             "INSERT INTO _hamgam_streams (stream, seen_fields, current_mark) VALUES (?, '[]', ?)"
             " ON CONFLICT (stream) DO UPDATE SET current_mark = excluded.current_mark",

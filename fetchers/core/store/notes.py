@@ -4,7 +4,7 @@ A note lives as long as its reason: it goes when its record goes, or is mended a
 was said before keeps the run and the moment at which it was first said, so that people see since when.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from fetchers.core.store.index import Key
 
 # What stands for the hash in a note about several rows (clashes.py): no raw record has it, so no part takes it away.
 OF_SEVERAL_ROWS = b""
+
+FEW = 100  # records that are asked for one by one; for more, the whole part is read
 
 _json = msgspec.json.Encoder()
 _Saying = tuple[str | None, str | None, str, str | None]  # key, field, reason, raw
@@ -48,14 +50,14 @@ class Notes:
         forget: raw records whose earlier notes go; everything: all that was said of this part's records goes.
         is_new: the part was never published, so nothing was said before.
         """
-        before = {} if is_new or not notes else self._said_before(part)
+        stale = {*forget, *(note.hash for note in notes)}
+        before = {} if is_new or not notes else self._said_before(part, None if everything else stale)
         if everything:
             self._db.execute(
                 "DELETE FROM _hamgam_rejected WHERE stream = ? AND part = ? AND hash != ?",
                 (self._stream, part, OF_SEVERAL_ROWS),
             )
         else:
-            stale = {*forget, *(note.hash for note in notes)}
             self._db.executemany(
                 "DELETE FROM _hamgam_rejected WHERE stream = ? AND part = ? AND hash = ?",
                 ((self._stream, part, mark) for mark in stale),
@@ -72,14 +74,17 @@ class Notes:
         """Take notes away by their numbers."""
         self._db.executemany("DELETE FROM _hamgam_rejected WHERE id = ?", ((number,) for number in ids))
 
-    def _said_before(self, part: str) -> dict[_Saying, tuple[str, str]]:
-        """What is said of this part → the run and the moment of its first saying."""
+    def _said_before(self, part: str, of: Collection[bytes] | None) -> dict[_Saying, tuple[str, str]]:
+        """What is said of these raw records, None: of all of the part → the run and the moment of its first saying."""
+        asked = "SELECT key, field, reason, raw, run, at FROM _hamgam_rejected WHERE stream = ? AND part = ?"
+        if of is None or len(of) > FEW:
+            found = [self._db.execute(asked, (self._stream, part))]
+        else:
+            found = [self._db.execute(f"{asked} AND hash = ?", (self._stream, part, mark)) for mark in of]
         return {
             (key, field, reason, raw): (run, at)
-            for key, field, reason, raw, run, at in self._db.execute(
-                "SELECT key, field, reason, raw, run, at FROM _hamgam_rejected WHERE stream = ? AND part = ?",
-                (self._stream, part),
-            )
+            for rows in found
+            for key, field, reason, raw, run, at in rows
         }
 
     def _insert(self, rows: Iterable[tuple[Any, ...]]) -> None:

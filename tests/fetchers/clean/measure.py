@@ -52,17 +52,17 @@ def student(number: int, dice: random.Random) -> dict[str, Any]:
     }
 
 
-def microseconds(clean: Callable[[dict[str, Any]], object], records: list[dict[str, Any]]) -> float:
-    """Processor time for one record."""
+def microseconds(clean: Callable[[list[dict[str, Any]]], object], records: list[dict[str, Any]]) -> float:
+    """Processor time for one record, a thousand at once."""
     start = time.process_time()
-    for record in records:
-        clean(record)
+    for at in range(0, len(records), 1000):
+        clean(records[at : at + 1000])
     return (time.process_time() - start) / len(records) * 1e6
 
 
 def main() -> None:
     dice = random.Random(1)
-    clean = compile_row(FIELDS, ("studentnum",))
+    clean = compile_row(FIELDS, ("studentnum",)).clean
     records = [student(number, dice) for number in range(ROWS)]
     others = [student(number, dice) for number in range(ROWS, 2 * ROWS)]
     print(f"first sight of everything  {microseconds(clean, records):5.1f} µs/row")
@@ -72,9 +72,9 @@ def main() -> None:
     print(f"seen before, one more key  {min(microseconds(clean, extra) for _ in range(5)):5.1f} µs/row")
     del clean, records, others, extra
     tracemalloc.start()
-    clean = compile_row(FIELDS, ("studentnum",))
-    for number in range(10 * ROWS):
-        clean(student(number, dice))
+    clean = compile_row(FIELDS, ("studentnum",)).clean
+    for at in range(0, 10 * ROWS, 1000):
+        clean([student(number, dice) for number in range(at, at + 1000)])
     print(
         f"remembered at most         {tracemalloc.get_traced_memory()[1] / 1e6:5.1f} MB after {10 * ROWS} people"
     )

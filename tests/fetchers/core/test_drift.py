@@ -365,10 +365,12 @@ def test_no_more_than_fifty_columns_are_ever_made(gateway: World) -> None:
 
 def test_the_watch_forgets_what_a_hostile_gateway_sends(people: House) -> None:
     from fetchers.core.clean import compile_row
+    from fetchers.core.clean.rows import by_keys
 
     watch = SchemaWatch(people.stream, compile_row(people.stream.fields), ("id",), ())
     for n in range(2000):
-        watch.note({**person(n), f"key{n}": 1, "often": 1})
+        records = [{**person(n), f"key{n}": 1, "often": 1}]
+        watch.note(records, by_keys(records))
     assert len(watch.strangers) <= REMEMBERED_STRANGERS
     assert len(watch._layouts) <= REMEMBERED_LAYOUTS
     assert watch.strangers["often"] == 2000
