@@ -413,7 +413,7 @@ def _with_double_keys(whole: bytes, records: Sequence[msgspec.Raw], alike: Alike
     A colon for each key at least: where there are as many as keys, in all of them, no key is there twice.
     """
     keys = sum(len(found) * len(places) for found, places in alike.items() if found)
-    if whole.count(b":") == keys or whole.count(b'":') == keys:
+    if whole.count(b'":') == keys or whole.count(b":") == keys:
         return
     for found, places in alike.items():
         for place in places if found else ():
