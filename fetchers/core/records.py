@@ -9,11 +9,13 @@ its digest says how many rows it has and what became of them (DESIGN.md 4.3). Th
 what stands around it: a `traceId` differs each time.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain
 from typing import NamedTuple, overload
 
 import msgspec
-from xxhash import xxh3_128_digest
+from xxhash import xxh3_128, xxh3_128_digest
 
 HASH_BYTES = 16
 
@@ -33,13 +35,35 @@ def mark_of(data: bytes | memoryview) -> bytes:
     return xxh3_128_digest(data)
 
 
+class RunningMark:
+    """The same of a list that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._hash = xxh3_128()
+        self.size = 0
+
+    def update(self, piece: bytes) -> None:
+        """The next bytes."""
+        self._hash.update(piece)
+        self.size += len(piece)
+
+    def digest(self) -> bytes:
+        """Of what came so far."""
+        return self._hash.digest()
+
+
 def hash_records(records: Iterable[msgspec.Raw]) -> list[bytes]:
     """The hash of each raw record."""
     return list(map(xxh3_128_digest, records))
 
 
 class Records(Sequence[msgspec.Raw]):
-    """The records of one page: split when it is made, or, where they are known, when somebody looks at one."""
+    """The records of one page: split when it is made, or, where they are known, when somebody looks at one.
+
+    spooled: they are in a file (core/wire/large.py).
+    """
+
+    spooled = False
 
     def __init__(self, data: bytes | memoryview, known: Known | None = None) -> None:
         """data: a JSON list. known: what it is, if these very bytes were split before.
@@ -99,6 +123,11 @@ class Whole(Sequence[msgspec.Raw]):
         found = [page.known for page in self._pages if isinstance(page, Records)]
         return found if len(found) == len(self._pages) else None
 
+    @property
+    def spooled(self) -> bool:
+        """Whether some are in a file: then they are too many to be in memory, and so are their rows."""
+        return any(isinstance(page, Records) and page.spooled for page in self._pages)
+
     def __len__(self) -> int:
         return sum(map(len, self._pages))
 
@@ -106,16 +135,18 @@ class Whole(Sequence[msgspec.Raw]):
     def __getitem__(self, place: int) -> msgspec.Raw: ...
 
     @overload
-    def __getitem__(self, place: slice) -> list[msgspec.Raw]: ...
+    def __getitem__(self, place: slice) -> Sequence[msgspec.Raw]: ...
 
-    def __getitem__(self, place: int | slice) -> msgspec.Raw | list[msgspec.Raw]:
+    def __getitem__(self, place: int | slice) -> msgspec.Raw | Sequence[msgspec.Raw]:
         return self.split()[place]
 
     def __iter__(self) -> Iterator[msgspec.Raw]:
         return iter(self.split())
 
-    def split(self) -> list[msgspec.Raw]:
-        """All records in one list."""
+    def split(self) -> Sequence[msgspec.Raw]:
+        """All records in one list; where some are in a file, in one that reads them as it is asked."""
+        if self.spooled:
+            return _ByPlace(self._pages)
         if self._all is None:
             self._all = [record for page in self._pages for record in page]
         return self._all
@@ -131,3 +162,31 @@ class Whole(Sequence[msgspec.Raw]):
     def clear(self) -> None:
         """Let go of them all."""
         self._pages, self._all = [], None
+
+
+class _ByPlace(Sequence[msgspec.Raw]):
+    """The records of several pages, by their place among all."""
+
+    def __init__(self, pages: Iterable[Sequence[msgspec.Raw]]) -> None:
+        self._pages = [page for page in pages if len(page)]
+        ends = list(accumulate(map(len, self._pages)))
+        self._length = ends[-1] if ends else 0
+        self._firsts = [0, *ends][:-1]
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, place: int) -> msgspec.Raw: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[msgspec.Raw]: ...
+
+    def __getitem__(self, place: int | slice) -> msgspec.Raw | list[msgspec.Raw]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        number = bisect_right(self._firsts, place) - 1
+        return self._pages[number][place - self._firsts[number]]
+
+    def __iter__(self) -> Iterator[msgspec.Raw]:
+        return chain.from_iterable(self._pages)

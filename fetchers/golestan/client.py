@@ -13,7 +13,8 @@ import msgspec
 
 from fetchers.core import errors
 from fetchers.core.clean import clean
-from fetchers.core.wire import envelope
+from fetchers.core.records import Known, Records
+from fetchers.core.wire import envelope, large
 from fetchers.core.wire.envelope import Page
 from fetchers.core.wire.http import Answer, Session
 
@@ -59,15 +60,14 @@ class GolestanClient:
             raise self._refusal(answer)
         if answer.status != 200:
             raise errors.Envelope(f"{self._host} answered {answer.status} instead of data.", reason="status")
-        if answer.body[:64].lstrip()[:3] == b"<e>":
+        if answer.spooled is None and answer.body[:64].lstrip()[:3] == b"<e>":
             said = msgspec.json.encode(envelope.text(answer.body, answer.headers))
             raise self._error_body({"data": msgspec.Raw(said)})
-        known = self._session.expected
-        again = envelope.read_again(answer.body, answer.headers, known) if known is not None else None
-        found = again[0] if again else envelope.read(answer.body, answer.headers)
+        found, records = _read(answer, self._session.expected)
         if _says_failed(found):
             raise self._error_body(found)
-        records = again[1] if again else envelope.records(found.get("data"), self._host)
+        if records is None:
+            records = envelope.records(found.get("data"), self._host)
         if _begins(found["data"], b"{"):
             self._session.log(
                 f"{what}: one object came instead of a list; it is taken as one record.", "warning"
@@ -184,6 +184,14 @@ class GolestanClient:
             if secret:
                 said = said.replace(secret, "--------")
         return _LONG_NUMBER.sub("--------", said)[:200]
+
+
+def _read(answer: Answer, known: Known | None) -> tuple[dict[str, msgspec.Raw], Records | None]:
+    """An answer of status 200, and its records if they are known, or in a file; else they are in its `data`."""
+    if answer.spooled is not None:
+        return large.read(answer.spooled, answer.headers, known)
+    again = envelope.read_again(answer.body, answer.headers, known) if known is not None else None
+    return again or (envelope.read(answer.body, answer.headers), None)
 
 
 class _Login(msgspec.Struct):

@@ -8,6 +8,7 @@ import pytest
 
 from fetchers.core.events import Events
 from fetchers.core.fetcher import HttpSettings
+from fetchers.core.spool import Spools
 from fetchers.core.wire.http import Session
 from tests.fetchers.raw_server import RawServer
 
@@ -32,9 +33,9 @@ def session(events: list[dict[str, Any]]) -> Iterator[Callable[..., Session]]:
     """Make sessions: `session(retry_budget=1, silence_timeout=0.2)`. They are stopped with the test."""
     made: list[Session] = []
 
-    def make(**settings: Any) -> Session:
+    def make(spools: Spools | None = None, **settings: Any) -> Session:
         chosen = {"requests_per_second": 0, "retry_budget": 0, **settings}
-        one = Session(HttpSettings(**chosen), Events(events.append), NOW)
+        one = Session(HttpSettings(**chosen), Events(events.append), NOW, spools)
         made.append(one)
         return one
 

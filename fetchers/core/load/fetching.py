@@ -74,9 +74,10 @@ class Threads:
         while (part := self._todo.get()) is not None and not self._stop.is_set():
             started = time.monotonic()
             try:
+                self._fetcher.session.wait_for_room()
                 records, failure = self._records(part), None
             except FetchError as error:
-                records, failure = Whole(), _alone(error)
+                records, failure = Whole(), alone(error)
             except Stopped:
                 return
             # A thread that ends without a word would be waited for until the run's deadline: sys.exit() counts too.
@@ -102,7 +103,7 @@ class Threads:
         return Whole(pages)
 
 
-def _alone(error: FetchError) -> FetchError:
+def alone(error: FetchError) -> FetchError:
     """The error without its frames: a job remembers it to its end, and with them the body that was refused."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)

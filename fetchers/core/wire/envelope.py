@@ -44,7 +44,7 @@ def read(body: bytes, headers: Mapping[str, str]) -> dict[str, msgspec.Raw]:
 
     Raises NotJson for HTML, cut or broken JSON, NaN, and encodings that cannot be read without guessing.
     """
-    plain = _utf8(body, headers)
+    plain = utf8(body, headers)
     try:
         found = _top(plain)
     except msgspec.DecodeError as error:
@@ -97,15 +97,20 @@ def _top(plain: bytes) -> dict[str, msgspec.Raw]:
     try:
         return _object.decode(plain)
     except msgspec.DecodeError:
-        mended = _ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], plain)
-        if mended == plain:
+        again = mended(plain)
+        if again == plain:
             raise
-        return _object.decode(mended)
+        return _object.decode(again)
+
+
+def mended(text: bytes) -> bytes:
+    """The same JSON with U+FFFD for each half of a surrogate pair; just as long."""
+    return _ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], text)
 
 
 def text(body: bytes, headers: Mapping[str, str]) -> str:
     """A body that is no JSON, as text. Raises NotJson for encodings that cannot be read without guessing."""
-    return _utf8(body, headers).decode(errors="replace")
+    return utf8(body, headers).decode(errors="replace")
 
 
 def records(raw: msgspec.Raw | None, whose: str) -> Records:
@@ -139,8 +144,16 @@ def whole_number(raw: msgspec.Raw | None) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _utf8(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """The body as clean UTF-8: strictly, else by the declared encoding, else as windows-1256 if that is plausible.
+def utf8(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """The body as clean UTF-8. Raises NotJson where that would be a guess, or its text was damaged on the way."""
+    plain = decoded(body, headers)
+    if max(damage(plain)) > tolerable_damage(len(plain)):
+        raise errors.NotJson("The answer's text was damaged on its way (wrong encoding).", reason="charset")
+    return plain
+
+
+def decoded(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """The body as UTF-8: strictly, else by the declared encoding, else as windows-1256 if that is plausible.
 
     Only the first 4 kB decide whether it is UTF-8 at all; each record that is parsed later is checked strictly.
     """
@@ -155,19 +168,21 @@ def _utf8(body: bytes, headers: Mapping[str, str]) -> bytes:
         cut_inside_a_letter = error.start >= len(head) - 3 and len(body) > len(head)
         if not cut_inside_a_letter:
             return _legacy(body, headers)
-    if _is_damaged(body, 3 + len(body) // 20_000):
-        raise errors.NotJson("The answer's text was damaged on its way (wrong encoding).", reason="charset")
     return body
 
 
-def _is_damaged(body: bytes, limit: int) -> bool:
-    """More marks of damage than single records may bring along.
+def tolerable_damage(size: int) -> int:
+    """How many marks of one kind so many bytes may hold: as many as single records may bring along."""
+    return 3 + size // 20_000
+
+
+def damage(body: bytes) -> tuple[int, int]:
+    """How many marks of damage there are: of letters that were lost, and of letters that were encoded twice.
 
     Each mark holds a byte that Persian text hardly ever has, and one byte is found forty times as quickly as three.
     """
-    if b"\xbf" in body and body.count(_REPLACEMENT) > limit:
-        return True
-    return b"\xc3" in body and sum(body.count(mark) for mark in _MOJIBAKE) > limit
+    lost = body.count(_REPLACEMENT) if b"\xbf" in body else 0
+    return lost, sum(body.count(mark) for mark in _MOJIBAKE) if b"\xc3" in body else 0
 
 
 def _legacy(body: bytes, headers: Mapping[str, str]) -> bytes:

@@ -14,7 +14,6 @@ import random
 import ssl
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,17 +30,14 @@ from fetchers.core import errors
 from fetchers.core.events import Events
 from fetchers.core.fetcher import HttpSettings
 from fetchers.core.records import Known, Whole
+from fetchers.core.spool import Spools
+from fetchers.core.wire.body import Room, Spooled
 from fetchers.core.wire.deadline import Deadlines, watched
 from fetchers.core.wire.envelope import Page
 from fetchers.core.wire.paging import Ask, read_whole
 
-MAX_BODY = (
-    128 * 1024 * 1024
-)  # decoded bytes; four of them at once are the most that a job can be made to hold
-BOMB_FROM, BOMB_RATIO = 8 * 1024 * 1024, 300  # JSON of people packs to a tenth, seldom to a fiftieth
 MAX_RETRY_AFTER = 15 * 60.0
-CHUNK = 1 << 20
-UNPACKED_STEP = 1024 * 1024
+WAITING_IN_FILES = 512 * 1024 * 1024  # bytes of parts that wait, beyond which no further part is begun
 
 T = TypeVar("T")
 
@@ -52,11 +48,21 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete answer: status, headers (lower-case names), decoded body."""
+    """A complete answer: status, headers (lower-case names), decoded body, in memory or in a file."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    content: bytes | Spooled
+
+    @property
+    def spooled(self) -> Spooled | None:
+        """The body, if it is in a file."""
+        return None if isinstance(self.content, bytes) else self.content
+
+    @property
+    def body(self) -> bytes:
+        """The body, in memory. Raises TooLarge for one that must not be there whole."""
+        return self.content if isinstance(self.content, bytes) else self.content.whole()
 
 
 class Limiter:
@@ -87,11 +93,15 @@ class Limiter:
 class Session:
     """What a job's fetcher reaches the gateway with; shared by all its threads.
 
-    settings: connections, requests per second and deadlines. now: the job's idea of the present (UTC).
+    settings: connections, requests per second and deadlines. now: the job's idea of the present (UTC). spools: where
+    bodies go that are too large for memory.
     """
 
-    def __init__(self, settings: HttpSettings, events: Events, now: datetime) -> None:
+    def __init__(
+        self, settings: HttpSettings, events: Events, now: datetime, spools: Spools | None = None
+    ) -> None:
         self.settings = settings
+        self.spools = spools or Spools()
         self.now = now
         self.stop = threading.Event()
         self.limiter = Limiter(settings.requests_per_second)
@@ -107,7 +117,7 @@ class Session:
         self._waiting: dict[int, tuple[str, datetime]] = {}
         self._yielded = 0
         self._asking = 0  # requests under way
-        self._part = _Part()
+        self._part = _Part(self.spools)
         self._deadlines = Deadlines()
         self._pool = watched(
             urllib3.PoolManager(
@@ -187,7 +197,7 @@ class Session:
         )
         try:
             found = {key.lower(): value for key, value in response.headers.items()}
-            return Answer(response.status, found, _read(response))
+            return Answer(response.status, found, self._part.room.receive(response))
         except BaseException:
             response.close()
             raise
@@ -236,6 +246,8 @@ class Session:
         before = part.before[part.read :]
 
         def ask_knowingly(number: int, size: int) -> Page:
+            if number == 1:
+                part.room.renew()
             part.expected = before[number - 1] if number <= len(before) else None
             try:
                 return ask(number, size)
@@ -250,10 +262,18 @@ class Session:
     def remembering(self, before: Sequence[Known]) -> Iterator[None]:
         """Inside the block, this thread reads a part whose pages were these the last time."""
         self._part.before, self._part.read = before, 0
+        self._part.room.renew()
         try:
             yield
         finally:
             self._part.before = ()
+            self._part.room.renew()
+
+    def wait_for_room(self) -> None:
+        """Before a part is begun: not while larger parts wait in files than these may hold. Raises Stopped."""
+        while self.spools.size > WAITING_IN_FILES:
+            if self.stop.wait(0.2):
+                raise Stopped
 
     @property
     def expected(self) -> Known | None:
@@ -299,61 +319,11 @@ class Session:
 class _Part(threading.local):
     """What a thread knows of the part that it reads."""
 
-    before: Sequence[Known] = ()
-    read = 0  # pages of it so far
-    expected: Known | None = None
-
-
-def _read(response: urllib3.BaseHTTPResponse) -> bytes:
-    """The decoded body, or an error: over the cap, packed like a bomb, damaged, or shorter than announced."""
-    encoding = response.headers.get("content-encoding", "").strip().lower()
-    if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
-        raise errors.NotJson(
-            f"The gateway packs its answers in an unknown way ({encoding[:20]!r}).", reason="encoding"
-        )
-    unpacker = _Unpacker() if encoding not in ("", "identity") else None
-    pieces: list[bytes] = []
-    size = came = 0
-    while piece := response.read(CHUNK):
-        came += len(piece)
-        for plain in (piece,) if unpacker is None else unpacker.pieces(piece):
-            size += len(plain)
-            if max(size, came) > MAX_BODY or (size > BOMB_FROM and size > BOMB_RATIO * came):
-                megabytes = MAX_BODY >> 20
-                raise errors.TooLarge(f"The answer is larger than {megabytes} MB.", megabytes=megabytes)
-            pieces.append(plain)
-    if unpacker is not None and came and not unpacker.complete:
-        raise errors.Truncated("The compressed answer ends too early.", reason="gzip")
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-class _Unpacker:
-    """Unpacks gzip, also in several members, and zlib's deflate, a megabyte at a time."""
-
-    def __init__(self) -> None:
-        self._one = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-
-    @property
-    def complete(self) -> bool:
-        """Whether the last member has ended."""
-        return self._one.eof
-
-    def pieces(self, packed: bytes) -> Iterator[bytes]:
-        """What these bytes unpack to."""
-        while True:
-            if self._one.eof:
-                if not packed:
-                    return
-                self._one = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-            try:
-                plain = self._one.decompress(packed, UNPACKED_STEP)
-            except zlib.error as error:
-                raise errors.Truncated("The compressed answer is damaged.", reason="gzip") from error
-            packed = self._one.unconsumed_tail or self._one.unused_data
-            if plain:
-                yield plain
-            if not packed and len(plain) < UNPACKED_STEP:
-                return
+    def __init__(self, spools: Spools) -> None:
+        self.before: Sequence[Known] = ()
+        self.read = 0  # pages of it so far
+        self.expected: Known | None = None
+        self.room = Room(spools)
 
 
 def _mapped(error: Exception, host: str, settings: HttpSettings) -> errors.FetchError:

@@ -20,7 +20,8 @@ from fetchers.core.records import Known, Records, Whole, hash_records
 from fetchers.core.wire.envelope import Page
 
 MAX_PAGES = 5000
-MAX_PART_BYTES = 512 * 1024 * 1024  # a part is in memory whole until it is compared
+MAX_PART_BYTES = 512 * 1024 * 1024  # a part is in memory, or in a file, until it is compared
+MAX_PART_ROWS = 1_000_000  # what is remembered of each while its part is compared is in memory
 READINGS = 4  # of one part, until two agree
 EMPTY_ANSWERS = 3  # in a row, before "there is nothing" is believed
 USUAL_CAPS = (
@@ -95,7 +96,8 @@ def read_whole(
 
 def _read(ask: Ask, size: int, largest_page: Callable[[int], int], before: Sequence[Known]) -> Reading:
     pages: list[Sequence[msgspec.Raw]] = []
-    met: set[bytes] | None = set()  # None: all pages so far are those of before
+    met: set[bytes] | None = None  # what stands on the pages so far, once it is asked for
+    known = True  # all pages so far are those of before
     totals: set[int] = set()
     seams = False
     number = came = longest_here = so_far = 0
@@ -114,12 +116,13 @@ def _read(ask: Ask, size: int, largest_page: Callable[[int], int], before: Seque
             megabytes = MAX_PART_BYTES >> 20
             raise TooLarge(f"The part is larger than {megabytes} MB.", megabytes=megabytes)
         length = len(page.records)
+        if so_far + length > MAX_PART_ROWS:
+            raise TooLarge(f"The part has more than {MAX_PART_ROWS} records.", records=MAX_PART_ROWS)
         longest = largest_page(length)
         so_far += length
         last = _is_last(page, so_far, size, longest)
-        if _is_as_before(page, before, number) and (met is None or number == 1):
-            met = None
-        elif number > 1 or not last:  # a part of one page has no seams to look for
+        known = known and _is_as_before(page, before, number)
+        if number > 1 and not known:  # a part of one page has no seams to look for
             if met is None:
                 met = set().union(*map(_hashes, pages))
             found = set(_hashes(page.records))

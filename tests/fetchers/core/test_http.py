@@ -15,6 +15,7 @@ from urllib3 import exceptions as wire
 
 from fetchers.core import errors
 from fetchers.core.fetcher import HttpSettings
+from fetchers.core.wire import body as bodies
 from fetchers.core.wire import http
 from fetchers.core.wire.http import Session, Stopped, retry_after
 from tests.fetchers.raw_server import (
@@ -201,7 +202,7 @@ def test_a_body_over_the_cap_is_cut_off_while_it_comes(
             line.sendall(b"x" * 65_536)
             sent.append(65_536)
 
-    monkeypatch.setattr(http, "MAX_BODY", 1 << 20)
+    monkeypatch.setattr(bodies, "MAX_BODY", 1 << 20)
     one = session(connections=1)
     server.will(pour, answer(ROWS))
     with pytest.raises(errors.TooLarge):
@@ -213,7 +214,7 @@ def test_a_body_over_the_cap_is_cut_off_while_it_comes(
 def test_what_follows_a_packed_body_is_not_kept_in_memory(
     server: RawServer, session: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "MAX_BODY", 1 << 20)
+    monkeypatch.setattr(bodies, "MAX_BODY", 1 << 20)
     tail = answer(packed(b"{}") + b"\0" * (2 << 20), 200, "Content-Encoding: gzip")
     server.will(tail)
     with pytest.raises(errors.FetchError):
