@@ -18,6 +18,7 @@ from fetchers.core.load.staging import HeldPart, Staging
 from fetchers.core.load.tally import Tally
 from fetchers.core.registry import load
 from fetchers.core.spec import Spec
+from fetchers.core.spool import Spools
 from fetchers.core.store import columns, ledger, lookup, sql
 from fetchers.core.wire.http import Session
 
@@ -30,6 +31,7 @@ class Approval:
         self._events = events
         self._tally = Tally(events)
         self._staging = Staging(Path(spec.staging or "."), spec.source, spec.about)
+        self._spools = Spools(self._staging.path.parent)
 
     def run(self) -> int:
         """Execute, tell, and return the exit code: 0 done, 1 failed.
@@ -124,6 +126,7 @@ class Approval:
             epoch=self._spec.epoch,
             ceiling=ceiling,
             waiting=self._tally.waiting_for_destination,
+            spools=self._spools,
         )
 
     def _fetcher(self) -> Fetcher:

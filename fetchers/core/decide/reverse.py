@@ -12,6 +12,7 @@ from typing import Any
 from fetchers.core.errors import CannotUndo
 from fetchers.core.fetcher import Stream
 from fetchers.core.load.compare import part_name
+from fetchers.core.spool import Pile, Spools
 from fetchers.core.store import sql
 from fetchers.core.store.diary import ADDED, CHANGED, GONE, LEFT, LOADED, Diary
 from fetchers.core.store.index import Key
@@ -37,10 +38,10 @@ class Reversal:
 
     part: str
     partition: dict[str, str]
-    remove: list[Row] = field(default_factory=list)
-    put_back: list[tuple[Row, Row]] = field(default_factory=list)  # as it is, as it was
-    insert: list[Row] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
+    remove: Pile[Row]
+    put_back: Pile[tuple[Row, Row]]  # as it is, as it was
+    insert: Pile[Row]
+    left: Pile[Left]
     half: set[str] = field(default_factory=set)
 
     @property
@@ -68,8 +69,10 @@ class _Line:
 class Reverser:
     """Works out reversals for one stream. Reads only."""
 
-    def __init__(self, db: sql.Destination, stream: Stream, run: str) -> None:
+    def __init__(self, db: sql.Destination, stream: Stream, run: str, spools: Spools | None = None) -> None:
+        """spools: where rows go that are too many for memory."""
         self._db = db
+        self._spools = spools or Spools()
         self._stream = stream
         self._run = run
         self.diary = Diary(db, stream, run)
@@ -93,8 +96,11 @@ class Reverser:
         ]
 
     def reverse(self, part: str) -> Reversal:
-        """What undoing does to this part, line by line of the run's diary."""
-        found = Reversal(part, self._partition(part))
+        """What undoing does to this part, line by line of the run's diary. In the caller's transaction."""
+        remove, put_back, insert, left = (
+            self._spools.pile(kind) for kind in (Row, tuple[Row, Row], Row, Left)
+        )
+        found = Reversal(part, self._partition(part), remove, put_back, insert, left)
         asked = self._asked(found.partition)
         for line in self._lines(part, "run = ?", self._run):
             if line.kind == LOADED:
@@ -164,8 +170,8 @@ class Reverser:
                 return
             if one.kind != LEFT and one.key is not None:
                 later.setdefault(one.key, []).append(one)
-        for row in self._db.execute(self._select_part, asked):
-            [key] = self.diary.keys([row])
+        for row in sql.scroll(self._db, self._select_part, asked):
+            key = self.diary.key(row)
             since = later.pop(key, None)
             if since is None:
                 found.remove.append(row)
@@ -206,7 +212,8 @@ class Reverser:
         return self._lines(part, "id > ?", line.id)
 
     def _lines(self, part: str, where: str, value: Any) -> Iterator[_Line]:
-        for id_, key, kind, before, after, folded, mark in self._db.execute(
+        for id_, key, kind, before, after, folded, mark in sql.scroll(
+            self._db,
             "SELECT id, key, kind, before, after, folded, mark FROM _hamgam_changes"
             f" WHERE stream = ? AND part = ? AND {where} ORDER BY id",
             (self._stream.name, part, value),

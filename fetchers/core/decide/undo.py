@@ -8,6 +8,7 @@ the stored rows and brings back whatever the gateway still says.
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -22,6 +23,7 @@ from fetchers.core.load.publish import Publisher, begin_immediate
 from fetchers.core.load.tally import Tally
 from fetchers.core.registry import load
 from fetchers.core.spec import Spec
+from fetchers.core.spool import Spools
 from fetchers.core.store import checked, columns, discovered, ledger, lookup, retention, sql
 from fetchers.core.store.diary import ADDED, CHANGED, GONE, LEFT
 from fetchers.core.store.index import Index
@@ -93,6 +95,7 @@ class Undo:
         self._spec = spec
         self._events = events
         self._tally = Tally(events)
+        self._spools = Spools(Path(spec.staging) if spec.staging else None)
 
     def run(self) -> int:
         """Execute, tell, and return the exit code: 0 done, 1 failed.
@@ -167,9 +170,15 @@ class Undo:
         for stream in self._streams:
             ceiling = self._ceiling(db, stream)
             publisher = Publisher(
-                db, stream, run=spec.run, epoch=spec.epoch, ceiling=ceiling, waiting=waiting
+                db,
+                stream,
+                run=spec.run,
+                epoch=spec.epoch,
+                ceiling=ceiling,
+                waiting=waiting,
+                spools=self._spools,
             )
-            for reversal, reverser in _reversals(db, stream, spec.about):
+            for reversal, reverser in _reversals(db, stream, spec.about, self._spools):
                 counts = _counts(reversal)
                 _take_back(db, publisher, stream, reversal, reverser, counts)
                 left += len(reversal.left)
@@ -233,8 +242,10 @@ def _take_back(
     )
 
 
-def _reversals(db: sql.Destination, stream: Stream, run: str) -> Iterator[tuple[Reversal, Reverser]]:
-    reverser = Reverser(db, stream, run)
+def _reversals(
+    db: sql.Destination, stream: Stream, run: str, spools: Spools | None = None
+) -> Iterator[tuple[Reversal, Reverser]]:
+    reverser = Reverser(db, stream, run, spools)
     for part in reverser.parts():
         yield reverser.reverse(part), reverser
 
@@ -254,7 +265,7 @@ def _lines(stream: Stream, reversal: Reversal, reverser: Reverser, room: int) ->
     diary, names = reverser.diary, stream.columns
 
     def line(row: Row, kind: str, before: dict[str, Any] | None, after: dict[str, Any] | None) -> Line:
-        return Line(stream.name, reversal.part, diary.keys([row])[0], kind, before, after)
+        return Line(stream.name, reversal.part, diary.key(row), kind, before, after)
 
     def whole(row: Row) -> dict[str, Any]:
         return dict(zip(names, row, strict=True))

@@ -9,7 +9,7 @@ pages ─► the pages of the last time? nothing to do, and nothing was looked i
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -21,8 +21,10 @@ from fetchers.core.clean import Flag, RowCleaner, compile_row, rules_version
 from fetchers.core.clean.rows import Alike, by_keys, shown
 from fetchers.core.errors import NotJson
 from fetchers.core.fetcher import Partition, Stream
+from fetchers.core.load.large import PAIR, ParsedRows, compare_rows
 from fetchers.core.load.schema import SchemaWatch
 from fetchers.core.records import Whole
+from fetchers.core.spool import Pile, Spools
 from fetchers.core.store import clashes, sql
 from fetchers.core.store import index as ix
 from fetchers.core.store.index import DUPLICATE, KEPT, REJECTED, Key
@@ -35,7 +37,10 @@ AT_ONCE = 2000  # records that are parsed together: enough for the quick way, fe
 
 @dataclass
 class Delta:
-    """What publishing a part would do. `base`: the digest of what it was compared with; None for a new part."""
+    """What publishing a part would do. `base`: the digest of what it was compared with; None for a new part.
+
+    The rows and notes of a part that is too large for memory are in files, and read once from the first to the last.
+    """
 
     stream: Stream
     partition: dict[str, str]
@@ -45,10 +50,10 @@ class Delta:
     base: bytes | None
     same: bool = False  # not a byte differs: nothing but the ledger is written
     index: ix.Index | None = None
-    added: list[Row] = field(default_factory=list)
-    changed: list[tuple[Row, Row]] = field(default_factory=list)  # before, after
+    added: Sequence[Row] = field(default_factory=list)
+    changed: list[tuple[Row, Row]] | Pile[tuple[Row, Row]] = field(default_factory=list)  # before, after
     gone: list[Key] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
+    notes: list[Note] | Pile[Note] = field(default_factory=list)
     old_hashes: list[bytes] = field(default_factory=list)  # raw records whose earlier notes go
     all_parsed: bool = False  # every record was read anew, so every older note goes
     rows_before: int = 0
@@ -69,9 +74,17 @@ class Comparer:
     """Compares the parts of one stream. One thread; reads the destination, writes nothing."""
 
     def __init__(
-        self, db: sql.Destination, stream: Stream, *, full: bool = False, may_be_missing: Iterable[str] = ()
+        self,
+        db: sql.Destination,
+        stream: Stream,
+        *,
+        full: bool = False,
+        may_be_missing: Iterable[str] = (),
+        spools: Spools | None = None,
     ) -> None:
+        """spools: where the rows of parts go that are too large for memory."""
         self._db = db
+        self._spools = spools or Spools()
         self.stream = stream
         self._full = full
         self.version = rules_version(stream.fields)
@@ -92,6 +105,7 @@ class Comparer:
         where = " AND ".join(f"{sql.name(column)} = ?" for column in stream.partition_columns) or "TRUE"
         table, named = sql.name(stream.table), sql.names(columns)
         self._select_part = f"SELECT {named} FROM {table} WHERE {where}"
+        self._select_keys = f"SELECT {sql.names(self._own_key)} FROM {table} WHERE {where}"
         key_match = " AND ".join(f"{sql.name(column)} = ?" for column in self._own_key)
         self._select_row = f"{self._select_part} AND {key_match}"
 
@@ -191,7 +205,12 @@ class Comparer:
     ) -> None:
         outcomes = bytearray(len(records))
         keys: list[Key | None] = [None] * len(records)
-        parsed: dict[int, Row] = {}
+        parsed: MutableMapping[int, Row] = {}
+        compare = self._compare_rows
+        if not isinstance(records, list):  # they are in a file, for they are too many
+            parsed = ParsedRows(len(records), self._spools)
+            delta.changed, delta.notes = self._spools.pile(PAIR), self._spools.pile(Note)
+            compare = self._compare_many_rows
         self._begin(delta.partition)
         self.schema.begin()
         unknown = []
@@ -210,8 +229,10 @@ class Comparer:
                     parsed[place] = row
                     keys[place] = self.key_of(row)
         self.schema.check(len(unknown))
+        delta.all_parsed = not entries
+        entries.clear()  # of a large part, a third of all that is in memory
         self._settle_doubles(delta, records, hashes, outcomes, keys, parsed)
-        self._compare_rows(delta, outcomes, keys, parsed, entries, old)
+        compare(delta, outcomes, keys, parsed, old)
         delta.counts.rejected = outcomes.count(REJECTED)
         delta.counts.duplicates = outcomes.count(DUPLICATE)
         delta.counts.unchanged = outcomes.count(KEPT) - delta.counts.added - delta.counts.changed
@@ -283,7 +304,7 @@ class Comparer:
         hashes: list[bytes],
         outcomes: bytearray,
         keys: list[Key | None],
-        parsed: dict[int, Row],
+        parsed: MutableMapping[int, Row],
     ) -> None:
         """Choose among records of one key; wake a duplicate whose other has left."""
         names = self._hashable_all(keys)
@@ -321,26 +342,54 @@ class Comparer:
         delta: Delta,
         outcomes: bytearray,
         keys: list[Key | None],
-        parsed: dict[int, Row],
-        entries: dict[bytes, tuple[int, Key | None]],
+        parsed: MutableMapping[int, Row],
         old: ix.Index | None,
     ) -> None:
         names = self._hashable_all(keys)
         rows = {names[place]: row for place, row in parsed.items() if outcomes[place] == KEPT}
-        delta.all_parsed = not entries
-        if old is None or not entries:
+        if old is None or delta.all_parsed:
             before = {_hashable(self.key_of(row)): row for row in self._part_rows(delta.partition)}
             was: set[Any] = set(before)
             delta.rows_before = len(was)
         else:
             was = self._kept_keys(old.keys, old.outcomes)
             before = self._rows(delta.partition, [key for key in rows if key in was], len(was))
+        added = []
         for key, row in rows.items():
             stored = before.get(key)
             if stored is None:
-                delta.added.append(row)
+                added.append(row)
             elif stored != row:
                 delta.changed.append((stored, row))
+        delta.added = added
+        self._count(delta, was, keys, outcomes)
+
+    def _compare_many_rows(
+        self,
+        delta: Delta,
+        outcomes: bytearray,
+        keys: list[Key | None],
+        parsed: MutableMapping[int, Row],
+        old: ix.Index | None,
+    ) -> None:
+        """The same for a part whose rows are too many for memory, the stored ones too."""
+        assert isinstance(parsed, ParsedRows)
+        if old is None or delta.all_parsed:
+            was: set[Any] = set(self._stored_keys(delta.partition))
+            delta.rows_before = len(was)
+        else:
+            was = self._kept_keys(old.keys, old.outcomes)
+        compare_rows(
+            delta,
+            self._hashable_all(keys),
+            lambda place: outcomes[place] == KEPT,
+            parsed,
+            was,
+            lambda wanted: self._rows_of(delta.partition, wanted),
+        )
+        self._count(delta, was, keys, outcomes)
+
+    def _count(self, delta: Delta, was: set[Any], keys: list[Key | None], outcomes: bytearray) -> None:
         now = self._kept_keys(keys, outcomes)
         delta.gone = [list(key) if isinstance(key, tuple) else key for key in was - now]
         delta.counts.added = len(delta.added)
@@ -366,6 +415,28 @@ class Comparer:
         """The stored rows of these keys: one by one where they are few, else the whole part at once."""
         if len(wanted) * 4 > size:
             return {_hashable(self.key_of(row)): row for row in self._part_rows(partition)}
+        return self._rows_one_by_one(partition, wanted)
+
+    def _stored_keys(self, partition: Partition) -> Iterator[Any]:
+        """The keys of the part's stored rows."""
+        asked = tuple(partition[name] for _, name in self._asked)
+        for row in self._db.execute(self._select_keys, asked):
+            yield row[0] if len(row) == 1 else tuple(row)
+
+    def _rows_of(self, partition: Partition, wanted: list[Any]) -> dict[Any, Row]:
+        """The stored rows of these keys, which are not many."""
+        if not wanted:
+            return {}
+        if len(self._own_key) > 1:
+            return self._rows_one_by_one(partition, wanted)
+        asked = tuple(partition[name] for _, name in self._asked)
+        among, values = sql.among(self._db, wanted)
+        found = self._db.execute(
+            f"{self._select_part} AND {sql.name(self._own_key[0])} {among}", (*asked, values)
+        )
+        return {self.key_of(row): row for row in found}
+
+    def _rows_one_by_one(self, partition: Partition, wanted: list[Any]) -> dict[Any, Row]:
         asked = tuple(partition[name] for _, name in self._asked)
         found = {}
         for key in wanted:

@@ -27,7 +27,7 @@ from fetchers.core.fetcher import Fetcher, HttpSettings, Stream
 from fetchers.core.load import plan, rehearsal
 from fetchers.core.load.compare import Comparer, Delta, part_name
 from fetchers.core.load.drift import Drift
-from fetchers.core.load.fetching import Fetched, FetcherBroken, Part, Threads, broken, show_place
+from fetchers.core.load.fetching import Fetched, FetcherBroken, Part, Threads, alone, broken, show_place
 from fetchers.core.load.guard import NAMED_PARTS, Limits
 from fetchers.core.load.judging import Judging
 from fetchers.core.load.publish import Publisher, begin_immediate
@@ -37,13 +37,17 @@ from fetchers.core.load.tally import Tally
 from fetchers.core.records import Known
 from fetchers.core.registry import load
 from fetchers.core.spec import Spec
+from fetchers.core.spool import Spools
 from fetchers.core.store import checked, columns, ledger, sql
 from fetchers.core.store.index import decode_pages
 from fetchers.core.wire.http import Session
 
 
-def open_fetcher(spec: Spec, events: Events) -> Fetcher:
-    """The job's fetcher with checked settings. Raises FetcherBroken or ConfigError."""
+def open_fetcher(spec: Spec, events: Events, spools: Spools | None = None) -> Fetcher:
+    """The job's fetcher with checked settings. spools: where it puts large answers.
+
+    Raises FetcherBroken or ConfigError.
+    """
     listing = load(spec.source)
     if listing.fetcher is None:
         message = f"The fetcher {spec.source} cannot be used: {listing.error}"
@@ -56,7 +60,7 @@ def open_fetcher(spec: Spec, events: Events) -> Fetcher:
         name = ".".join(str(piece) for piece in first["loc"])
         raise ConfigError(f"The setting {name} cannot be used: {first['msg']}.", setting=name) from None
     try:
-        return listing.fetcher(settings, Session(settings, events, spec.now))
+        return listing.fetcher(settings, Session(settings, events, spec.now, spools))
     except FetchError:
         raise
     except Exception as error:
@@ -94,6 +98,7 @@ class Job:
             if self._rehearsal is not None
             else Staging(Path(spec.staging or "."), spec.source, spec.run)
         )
+        self._spools = Spools(self._staging.path.parent)
 
     def run(self) -> int:
         """Execute, tell, and return the exit code: 0 done, 1 failed, 3 held. A dry run's is that of the real one.
@@ -105,7 +110,7 @@ class Job:
         5. Close the books, and tell the verdict.
         """
         try:
-            self._fetcher = open_fetcher(self._spec, self._events)
+            self._fetcher = open_fetcher(self._spec, self._events, self._spools)
             self._db = self._open_destination()
         except FetchError as error:
             return self._end("error", error)
@@ -230,6 +235,7 @@ class Job:
             ceiling=ceiling,
             waiting=self._tally.waiting_for_destination,
             checked=self._checked[stream.name],
+            spools=self._spools,
         )
 
     def _comparer(self, stream: Stream) -> Comparer:
@@ -238,6 +244,7 @@ class Job:
             stream,
             full=self._spec.mode == "full",
             may_be_missing=getattr(self._fetcher.settings, "may_be_missing", ()),
+            spools=self._spools,
         )
         row = self._db.execute(
             "SELECT seen_fields FROM _hamgam_streams WHERE stream = ?", (stream.name,)
@@ -268,9 +275,10 @@ class Job:
                 except (Fenced, StorageError, apsw.Error):
                     raise
                 except FetchError as trouble:
-                    error = trouble
+                    error = alone(trouble)
                 except Exception as trouble:  # noqa: BLE001 - over this part: the others are none the worse
                     error = _mistake(trouble)
+            fetched.records.clear()
             if error is not None:
                 self._note_failure(fetched.part, error, fetched.seconds)
                 if self._gateway_is_down(error):

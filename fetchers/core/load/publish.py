@@ -4,8 +4,9 @@ A reader sees the part as it was or as it will be, never half of it; a process t
 whole. What is written is exactly what the comparison found.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, contextmanager
+from itertools import chain
 from typing import Any
 
 import apsw
@@ -13,6 +14,7 @@ import apsw
 from fetchers.core.errors import Overtaken
 from fetchers.core.fetcher import Stream
 from fetchers.core.load.compare import Delta
+from fetchers.core.spool import Pile, Spools, batches
 from fetchers.core.store import ledger, sql
 from fetchers.core.store.checked import Checked
 from fetchers.core.store.clashes import Clashes
@@ -22,6 +24,8 @@ from fetchers.core.store.latest import LatestRows
 from fetchers.core.store.notes import Notes
 from fetchers.core.store.search import SearchRows
 from fetchers.core.store.sql import Row
+
+ROWS_AT_ONCE = 5000
 
 
 class Publisher:
@@ -37,12 +41,15 @@ class Publisher:
         ceiling: str | None,
         waiting: Callable[[], AbstractContextManager[None]],
         checked: Checked | None = None,
+        spools: Spools | None = None,
     ) -> None:
         """waiting: entered while another process holds the destination, so that the screen can say so.
 
         checked: where it is written down that a part's answer came; None where what is published is no fresh answer.
+        spools: where rows go that are taken out, if they are too many for memory.
         """
         self._db = db
+        self._spools = spools or Spools()
         self._stream = stream
         self._run = run
         self._epoch = epoch
@@ -150,14 +157,27 @@ class Publisher:
             ),
         )  # fmt: skip
         if self._latest is not None:
-            changed = [after for _, after in delta.changed]
-            self._latest.refresh(delta.added, changed, self._latest.persons(gone))
+            self._renew_newest(self._latest, delta, gone)
         else:
-            self._search.remove(self.diary.keys(gone))
-            self._search.put([*delta.added, *(after for _, after in delta.changed)])
+            self._search.remove(map(self.diary.key, gone))
+            self._search.put(chain(delta.added, (after for _, after in delta.changed)))
 
-    def _take_out(self, delta: Delta, asked: tuple[str, ...]) -> list[Row]:
-        gone = []
+    def _renew_newest(self, latest: LatestRows, delta: Delta, gone: Iterable[Row]) -> None:
+        """Keep the table of newest rows in step; a large part some rows at a time, for those at hand are in memory."""
+        changed = (after for _, after in delta.changed)
+        touched = latest.persons(gone)
+        if len(delta.added) + len(delta.changed) + len(touched) <= ROWS_AT_ONCE:
+            latest.refresh(list(delta.added), list(changed), touched)
+            return
+        for rows in batches(delta.added, ROWS_AT_ONCE):
+            latest.refresh(rows, [], [])
+        for rows in batches(changed, ROWS_AT_ONCE):
+            latest.refresh([], rows, [])
+        for persons in batches(touched, ROWS_AT_ONCE):
+            latest.refresh([], [], persons)
+
+    def _take_out(self, delta: Delta, asked: tuple[str, ...]) -> Iterable[Row]:
+        gone: Pile[Row] = Pile(Row, self._spools)
         for key in delta.gone:
             full = (*asked, *(key if isinstance(key, list) else (key,)))
             row = self._db.execute(self._select_row, full).fetchone()
@@ -167,7 +187,7 @@ class Publisher:
         return gone
 
 
-def write_diary(diary: Diary, delta: Delta, gone: list[Row]) -> bool:
+def write_diary(diary: Diary, delta: Delta, gone: Iterable[Row]) -> bool:
     """A part's lines, of whatever publishes or rehearses it. True: it was a first load, one line whatever its size."""
     first = delta.base is None and delta.rows_before == 0
     if first:

@@ -10,6 +10,7 @@ real runs, where something may wait for a person, is not touched.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
@@ -130,12 +131,12 @@ class RehearsedPublisher:
     def roll_over(self) -> None:
         """The table of newest rows is made from the others; there is nothing to tell of it."""
 
-    def _leaving(self, delta: Delta) -> list[sql.Row]:
+    def _leaving(self, delta: Delta) -> Iterator[sql.Row]:
         stream = self._stream
-        rows = (
-            lookup.row(self._destination, stream, delta.partition, key, stream.columns) for key in delta.gone
-        )
-        return [row for row in rows if row is not None]
+        for key in delta.gone:
+            row = lookup.row(self._destination, stream, delta.partition, key, stream.columns)
+            if row is not None:
+                yield row
 
     def _name_newcomers(self, delta: Delta) -> None:
         self._book.executemany(
@@ -144,10 +145,10 @@ class RehearsedPublisher:
                 (
                     self._stream.name,
                     delta.part,
-                    key,
+                    self._diary.key(row),
                     json.dumps({column: row[place] for column, place in self._places}, ensure_ascii=False),
                 )
-                for key, row in zip(self._diary.keys(delta.added), delta.added, strict=True)
+                for row in delta.added
             ),
         )
 

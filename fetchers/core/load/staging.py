@@ -5,8 +5,9 @@ in it until a person has decided, or a newer run begins.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,10 +18,13 @@ from fetchers.core.clean import Discovered
 from fetchers.core.errors import Moved
 from fetchers.core.fetcher import Stream
 from fetchers.core.load.compare import Delta
+from fetchers.core.load.large import PAIR
+from fetchers.core.spool import BLOCK, Spools, batches
 from fetchers.core.store import sql
 from fetchers.core.store.index import Index, Key, Pages
 from fetchers.core.store.ledger import Counts
 from fetchers.core.store.notes import Note
+from fetchers.core.store.sql import Row
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS staged (
@@ -37,6 +41,14 @@ CREATE TABLE IF NOT EXISTS staged (
     held INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (stream, part)
 );
+CREATE TABLE IF NOT EXISTS staged_rows (
+    stream TEXT NOT NULL,
+    part TEXT NOT NULL,
+    what TEXT NOT NULL,         -- added, changed or notes, of a part that is too large for one value
+    place INTEGER NOT NULL,
+    block BLOB NOT NULL,        -- some rows
+    PRIMARY KEY (stream, part, what, place)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS vanishing (
     id INTEGER PRIMARY KEY,
     stream TEXT NOT NULL,
@@ -77,6 +89,7 @@ class Staging:
         self._source = source
         self.path = folder / f"{source}-{run}.db"
         self._db: apsw.Connection | None = None
+        self._spools = Spools(folder)
 
     def begin(self) -> None:
         """A run begins: it supersedes what earlier runs of this source, or attempts of this one, left waiting."""
@@ -86,22 +99,37 @@ class Staging:
 
     def put(self, delta: Delta) -> None:
         """Keep a part until it is published or refused. Raises StorageError."""
+        db, about = self._open(), (delta.stream.name, delta.part)
         try:
-            self._open().execute(
-                "INSERT OR REPLACE INTO staged (stream, part, partition, shape, base, digest, rows_before,"
-                " rows_after, gone, delta) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    delta.stream.name, delta.part, json.dumps(delta.partition), _shape(delta.stream), delta.base,
-                    delta.digest, delta.rows_before, delta.rows_after, msgspec.msgpack.encode(delta.gone),
-                    msgspec.msgpack.encode(_pack(delta)),
-                ),
-            )  # fmt: skip
+            with db:
+                db.execute("DELETE FROM staged_rows WHERE stream = ? AND part = ?", about)
+                for what, rows in _lists(delta).items():
+                    if isinstance(rows, list):
+                        continue
+                    db.executemany(
+                        "INSERT INTO staged_rows (stream, part, what, place, block) VALUES (?, ?, ?, ?, ?)",
+                        (
+                            (*about, what, place, msgspec.msgpack.encode(block))
+                            for place, block in enumerate(batches(rows, BLOCK))
+                        ),
+                    )
+                db.execute(
+                    "INSERT OR REPLACE INTO staged (stream, part, partition, shape, base, digest, rows_before,"
+                    " rows_after, gone, delta) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        *about, json.dumps(delta.partition), _shape(delta.stream), delta.base, delta.digest,
+                        delta.rows_before, delta.rows_after, msgspec.msgpack.encode(delta.gone),
+                        msgspec.msgpack.encode(_pack(delta)),
+                    ),
+                )  # fmt: skip
         except apsw.Error as error:
             raise sql.storage_error(error) from error
 
     def drop(self, stream: Stream, part: str) -> None:
         """Forget a part: it is asked for again."""
-        self._open().execute("DELETE FROM staged WHERE stream = ? AND part = ?", (stream.name, part))
+        with self._open() as db:
+            for table in ("staged", "staged_rows"):
+                db.execute(f"DELETE FROM {table} WHERE stream = ? AND part = ?", (stream.name, part))
 
     def take(self, stream: Stream) -> Iterator[Delta]:
         """The waiting parts of a stream, in the order in which they came."""
@@ -110,7 +138,7 @@ class Staging:
         for part, shape, blob in self._db.execute(
             "SELECT part, shape, delta FROM staged WHERE stream = ? ORDER BY rowid", (stream.name,)
         ):
-            yield _unpack(stream, str(part), str(shape), blob)
+            yield self._delta(stream, str(part), str(shape), blob)
 
     def gone(self, stream: Stream, part: str) -> list[Key]:
         """The keys that a waiting part would remove."""
@@ -142,6 +170,9 @@ class Staging:
         db = self._open()
         try:
             db.execute("DELETE FROM staged WHERE held = 0")
+            db.execute(
+                "DELETE FROM staged_rows WHERE (stream, part) NOT IN (SELECT stream, part FROM staged)"
+            )
             db.execute("PRAGMA journal_mode = DELETE").fetchall()
         except apsw.Error as error:
             raise sql.storage_error(error) from error
@@ -168,7 +199,30 @@ class Staging:
             "SELECT shape, delta FROM staged WHERE stream = ? AND part = ? AND held", (stream.name, part)
         )
         shape, blob = row.fetchone()
-        return _unpack(stream, part, str(shape), blob)
+        return self._delta(stream, part, str(shape), blob)
+
+    def _delta(self, stream: Stream, part: str, shape: str, blob: bytes) -> Delta:
+        delta = _unpack(stream, part, shape, blob)
+        more = _columns_since(stream, shape)
+        if rows := self._apart(stream, part, "added", Row):
+            delta.added = self._spools.pile(Row, (row + more for row in rows))
+        if pairs := self._apart(stream, part, "changed", PAIR):
+            delta.changed = self._spools.pile(PAIR, ((was + more, now + more) for was, now in pairs))
+        if notes := self._apart(stream, part, "notes", Note):
+            delta.notes = self._spools.pile(Note, notes)
+        return delta
+
+    def _apart(self, stream: Stream, part: str, what: str, kind: Any) -> Iterator[Any] | None:
+        """Rows of a part that were too many for one value; None where they were not."""
+        blocks = self._open().execute(
+            "SELECT block FROM staged_rows WHERE stream = ? AND part = ? AND what = ? ORDER BY place",
+            (stream.name, part, what),
+        )
+        first = blocks.fetchone()
+        if first is None:
+            return None
+        decode = msgspec.msgpack.Decoder(list[kind]).decode
+        return (row for (block,) in chain([first], blocks) for row in decode(block))
 
     def discard(self) -> None:
         """Nothing of this run waits any more."""
@@ -213,16 +267,20 @@ class _Packed(msgspec.Struct, array_like=True):
     pages: Pages | None
 
 
+def _lists(delta: Delta) -> dict[str, Sequence[Any]]:
+    return {"added": delta.added, "changed": delta.changed, "notes": delta.notes}
+
+
 def _shape(stream: Stream) -> str:
     return json.dumps([stream.table, stream.columns, stream.primary_key])
 
 
 def _pack(delta: Delta) -> _Packed:
     assert delta.index is not None  # a part that removes rows is never "the same"
+    added, changed, notes = (rows if isinstance(rows, list) else [] for rows in _lists(delta).values())
     return _Packed(
-        delta.partition, delta.part, delta.counts.row(), delta.digest, delta.base, delta.index, delta.added,
-        delta.changed, delta.gone, delta.notes, delta.old_hashes, delta.rows_before, delta.all_parsed,
-        delta.pages,
+        delta.partition, delta.part, delta.counts.row(), delta.digest, delta.base, delta.index, added, changed,
+        delta.gone, notes, delta.old_hashes, delta.rows_before, delta.all_parsed, delta.pages,
     )  # fmt: skip
 
 
@@ -233,7 +291,6 @@ def _unpack(stream: Stream, part: str, shape: str, blob: bytes) -> Delta:
         packed = None
     table, columns, key = json.loads(shape)
     later = stream.columns[len(columns) :]
-    # Columns that were discovered since stand at the end: nothing of this part is in them.
     fits = (
         [table, columns, key] == [stream.table, list(stream.columns[: len(columns)]), list(stream.primary_key)]
         and all(isinstance(stream.fields.get(column), Discovered) for column in later)
@@ -242,10 +299,15 @@ def _unpack(stream: Stream, part: str, shape: str, blob: bytes) -> Delta:
         raise Moved(
             f"The columns of {stream.table} have changed since {part or 'it'} was fetched.", part=part
         )
-    more = (None,) * len(later)
+    more = _columns_since(stream, shape)
     return Delta(
         stream, packed.partition, packed.part, Counts(*packed.counts), packed.digest, packed.base, False,
         packed.index, [row + more for row in packed.added],
         [(before + more, after + more) for before, after in packed.changed], packed.gone, packed.notes,
         packed.old_hashes, packed.all_parsed, packed.rows_before, packed.pages,
     )  # fmt: skip
+
+
+def _columns_since(stream: Stream, shape: str) -> Row:
+    """Columns that were discovered since stand at the end: nothing of this part is in them."""
+    return (None,) * (len(stream.columns) - len(json.loads(shape)[1]))

@@ -6,7 +6,7 @@ that people are found who are no longer there.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -42,12 +42,12 @@ class Diary:
         self._searched = [columns.index(column) for column in searched]
         self._sorted = sorted((column, place) for place, column in enumerate(columns))
 
-    def keys(self, rows: Iterable[Row]) -> list[str]:
-        """The rows' primary keys within their part, as the diary writes them."""
+    def key(self, row: Row) -> str:
+        """A row's primary key within its part, as the diary writes it."""
         places = self._key_places
         if len(places) == 1:
-            return [str(row[places[0]]) for row in rows]
-        return [_json.encode([row[place] for place in places]).decode() for row in rows]
+            return str(row[places[0]])
+        return _json.encode([row[place] for place in places]).decode()
 
     def mark(self, row: Row) -> bytes:
         """A short hash of what a row holds; the same when a column is added to the table that it leaves empty."""
@@ -59,30 +59,25 @@ class Diary:
         if rows:
             self._write(part, [(None, LOADED, None, _json.encode({"rows": rows}).decode(), None, None)])
 
-    def changes(self, part: str, added: list[Row], changed: list[tuple[Row, Row]], gone: list[Row]) -> None:
+    def changes(
+        self, part: str, added: Iterable[Row], changed: Iterable[tuple[Row, Row]], gone: Iterable[Row]
+    ) -> None:
         """A line for each row; of a changed one before and after are given."""
-        lines: list[_Line] = [
-            (key, ADDED, None, None, self._folded(row), self.mark(row))
-            for key, row in zip(self.keys(added), added, strict=True)
-        ]
+        self._write(part, self._lines(added, changed, gone))
+
+    def _lines(
+        self, added: Iterable[Row], changed: Iterable[tuple[Row, Row]], gone: Iterable[Row]
+    ) -> Iterator[_Line]:
+        """One after another: they may be more than fit into memory."""
+        for row in added:
+            yield self.key(row), ADDED, None, None, self._folded(row), self.mark(row)
         for before, row in changed:
             differ = [place for place, old in enumerate(before) if old != row[place]]
-            lines.append(
-                (
-                    self.keys([row])[0],
-                    CHANGED,
-                    self._fields(before, differ),
-                    self._fields(row, differ),
-                    self._folded(row, before),
-                    None,
-                )
-            )
+            was, now = self._fields(before, differ), self._fields(row, differ)
+            yield self.key(row), CHANGED, was, now, self._folded(row, before), None
         everything = range(len(self._columns))
-        lines += [
-            (key, GONE, self._fields(row, everything), None, self._folded(row), None)
-            for key, row in zip(self.keys(gone), gone, strict=True)
-        ]
-        self._write(part, lines)
+        for row in gone:
+            yield self.key(row), GONE, self._fields(row, everything), None, self._folded(row), None
 
     def left(self, part: str, lines: Iterable[tuple[str, str, Mapping[str, Any] | None, str | None]]) -> None:
         """Rows that an undo leaves: key, why (changed, missing, there), what it would have put back, folded text."""

@@ -52,6 +52,7 @@ class PostgresDestination:
         address = re.sub(r"^postgresql(\+\w+)?://", "postgresql://", url)
         self._patience = 30_000
         self._changes = 0
+        self._scrolls = 0
         try:
             self._db = psycopg.connect(
                 address, autocommit=True, connect_timeout=10, application_name="hamgam", prepare_threshold=3
@@ -93,12 +94,13 @@ class PostgresDestination:
         except psycopg.Error as error:
             raise storage_error(error) from error
 
-    def scroll(self, statement: str) -> Iterator[tuple[Any, ...]]:
+    def scroll(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of an answer that is larger than memory, in the caller's transaction."""
+        self._scrolls += 1  # one may be read inside another
         try:
-            with self._db.cursor(name="hamgam_scroll") as cursor:
+            with self._db.cursor(name=f"hamgam_scroll_{self._scrolls}") as cursor:
                 cursor.itersize = ROWS_AT_ONCE
-                yield from cursor.execute(statement)
+                yield from cursor.execute(translated(statement), tuple(values))
         except psycopg.Error as error:
             raise storage_error(error) from error
 

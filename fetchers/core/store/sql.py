@@ -123,6 +123,14 @@ def among(db: Destination, values: Sequence[Any]) -> tuple[str, Any]:
     return "= ANY(?)", list(values)
 
 
+def scroll(db: Destination, statement: str, values: Sequence[Any] = ()) -> Iterator[Row]:
+    """The rows of an answer that may be larger than memory, one after another, in the caller's transaction."""
+    if not on_postgresql(db):  # SQLite does so by itself
+        return iter(db.execute(statement, values))
+    found: Iterator[Row] = db.scroll(statement, values)  # type: ignore[attr-defined]
+    return found
+
+
 def insert_new(db: Destination, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Insert rows whose keys cannot be there yet, the quickest way there is."""
     if isinstance(db, apsw.Connection):
