@@ -44,8 +44,8 @@ run: $(VENV)/.runtime ## start the panel and the engine (the demonstration, whil
 test: $(VENV)/.dev ## run the tests (needs Chromium for the browser tests; they say so if it is missing)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" -q
 
-faults: $(VENV)/.dev ## run the long tests: twenty seeds, kills, ten due times (half an hour)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m slow -q
+faults: $(VENV)/.dev ## run every fault, and the other long tests: twenty seeds, kills, ten due times (an hour)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow or fault" -q
 
 check: $(VENV)/.dev ## lint, types, docs current, translations complete
 	@$(BIN)/ruff check .

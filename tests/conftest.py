@@ -2,12 +2,14 @@
 
 import ipaddress
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +71,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, words in getattr(report, "user_properties", ()):
             if name == "summary":  # what a sweep says of itself: its seed, its figures
                 terminalreporter.write_line(words)
+    _tell_faults(terminalreporter)
     for line in _strangers:
         terminalreporter.write_line(f"CONNECTION BEYOND LOOPBACK: {line}", red=True)
+
+
+FAULT = re.compile(r"::test_f(\d\d)_")
+
+
+def _tell_faults(terminalreporter: pytest.TerminalReporter) -> None:
+    """The faults by number, and how many of their tests ended how."""
+    ended: dict[str, Counter[str]] = {}
+    for word in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.stats.get(word, ()):
+            if found := FAULT.search(getattr(report, "nodeid", "")):
+                ended.setdefault(f"F{found[1]}", Counter())[word] += 1
+    if ended:
+        told = (
+            f"{number} {' '.join(f'{n} {word}' for word, n in words.items())}"
+            for number, words in sorted(ended.items())
+        )
+        terminalreporter.write_line(f"faults: {', '.join(told)}")
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,9 @@
 3. Every page can be reached from the first one.
 4. Every variable, command, route and error code is documented; errors in both languages.
 5. Commands that the pages show exist, with those options; so do `make` targets.
-6. Each of the thirty nasty inputs has its tests, and the page that lists them has every one.
+6. Each nasty input and each fault has its tests, and the pages that list them have every one.
 """
 
-import ast
 import re
 import shlex
 import sys
@@ -18,7 +17,7 @@ from urllib.parse import unquote
 
 import click
 
-from tools import docs_parts
+from tools import docs_parts, docs_tests
 
 ROOT = docs_parts.ROOT
 FIRST_PAGE = "README.md"
@@ -31,8 +30,6 @@ LINK = re.compile(
 HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$", re.M)
 COMMAND = re.compile(r"python -m panel\b([^`\n|;&)]*)")
 TARGET = re.compile(r"(?:^\$ |`)make((?: [A-Z]+=\S+)*)((?: [a-z-]+)+)`?", re.M)
-NASTY_PAGE, NASTY_TESTS, NASTY_INPUTS = "docs/nasty-inputs.md", "tests/nasty", range(1, 31)
-NASTY_TEST = re.compile(r"test_(\d\d)_\w+")
 ARABIC = re.compile("[يك]")
 
 
@@ -190,26 +187,6 @@ def _options(command: click.Command) -> list[str]:
     return [name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)]
 
 
-def nasty_problems(found: dict[str, str], root: Path) -> list[str]:
-    """Numbers without a test, tests without a line, lines without a test (the numbers are in the tests' names)."""
-    lines: dict[int, set[str]] = {number: set() for number in NASTY_INPUTS}
-    for line in found.get(NASTY_PAGE, "").splitlines():
-        if row := re.match(r"\| (\d+) \|", line):
-            said = lines.setdefault(int(row[1]), set())
-            said.update(name[0] for name in NASTY_TEST.finditer(line))
-    there: dict[int, set[str]] = {number: set() for number in NASTY_INPUTS}
-    for path in sorted((root / NASTY_TESTS).glob("test_*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef) and (named := NASTY_TEST.fullmatch(node.name)):
-                there.setdefault(int(named[1]), set()).add(node.name)
-    problems = [f"{NASTY_TESTS}: input {number} has no test" for number, names in there.items() if not names]
-    for number in sorted(lines.keys() | there.keys()):
-        has, says = there.get(number, set()), lines.get(number, set())
-        problems += [f"{NASTY_PAGE}: input {number} does not list {name}" for name in sorted(has - says)]
-        problems += [f"{NASTY_PAGE}: input {number}: there is no test {name}" for name in sorted(says - has)]
-    return problems
-
-
 def problems(root: Path = ROOT) -> list[str]:
     found = pages(root)
     return [
@@ -217,7 +194,8 @@ def problems(root: Path = ROOT) -> list[str]:
         *link_problems(found, root),
         *mention_problems(found),
         *command_problems(found, root),
-        *nasty_problems(found, root),
+        *docs_tests.problems(docs_tests.NASTY, found, root),
+        *docs_tests.problems(docs_tests.FAULTS, found, root),
     ]
 
 

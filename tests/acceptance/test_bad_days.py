@@ -18,9 +18,9 @@ import pytest
 
 from fetchers.core.decide import holds
 from tests.acceptance.house import House, ask, truth, until
-from tests.acceptance.oracle import digest, disagreements, newest
 from tests.acceptance.store import ON_BOTH
 from tests.conftest import ROOT, Gateway
+from tests.faults.books import digest, disagreements, newest
 
 pytestmark = [pytest.mark.slow, ON_BOTH]
 

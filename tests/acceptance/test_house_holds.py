@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.acceptance.house import House, ask, until
-from tests.acceptance.oracle import digest
 from tests.acceptance.store import ON_BOTH, ON_BOTH_IN_TIME
+from tests.faults.books import digest
 
 Key = tuple[str, str, str]
 

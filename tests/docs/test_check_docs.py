@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import check_docs, docs_parts
+from tools import check_docs, docs_parts, docs_tests
 from tools.check_docs import ROOT, problems
 
 
@@ -37,21 +37,41 @@ def test_the_documentation_is_in_step_with_the_code() -> None:
     assert problems() == []
 
 
-def test_a_nasty_input_needs_its_test_and_its_line(copy: Path) -> None:
-    page, tests = copy / check_docs.NASTY_PAGE, copy / check_docs.NASTY_TESTS / "test_shapes.py"
+@pytest.mark.parametrize(
+    ("listed", "number", "file", "name"),
+    [
+        (docs_tests.NASTY, 18, "test_shapes.py", "test_18_a_silent_cap_loses_nothing"),
+        (
+            docs_tests.FAULTS,
+            1,
+            "test_f01_killed_while_staging.py",
+            "test_f01_a_child_killed_while_it_stages_is_lost_and_the_next_attempt_goes_on",
+        ),
+    ],
+)
+def test_what_is_numbered_needs_its_test_and_its_line(
+    copy: Path, listed: docs_tests.Numbered, number: int, file: str, name: str
+) -> None:
+    page, tests = copy / listed.page, copy / listed.tests / file
+    where = f"{listed.page}: {listed.word} {number}"
     text, code = page.read_text(encoding="utf-8"), tests.read_text(encoding="utf-8")
-    name = "test_18_a_silent_cap_loses_nothing"
-    page.write_text(text.replace(name, "test_18_nothing_of_the_kind"), encoding="utf-8")
-    assert check_docs.nasty_problems(check_docs.pages(copy), copy) == [
-        f"docs/nasty-inputs.md: input 18 does not list {name}",
-        "docs/nasty-inputs.md: input 18: there is no test test_18_nothing_of_the_kind",
+    page.write_text(text.replace(name, f"{name}_but"), encoding="utf-8")
+    assert docs_tests.problems(listed, check_docs.pages(copy), copy) == [
+        f"{where} does not list {name}",
+        f"{where}: there is no test {name}_but",
     ]
     page.write_text(text, encoding="utf-8")
-    tests.write_text(code.replace(name, "test_a_silent_cap"), encoding="utf-8")
-    assert check_docs.nasty_problems(check_docs.pages(copy), copy) == [
-        "tests/nasty: input 18 has no test",
-        f"docs/nasty-inputs.md: input 18: there is no test {name}",
-    ]
+    tests.write_text(code.replace(name, "test_nothing"), encoding="utf-8")
+    assert f"{where}: there is no test {name}" in docs_tests.problems(listed, check_docs.pages(copy), copy)
+
+
+def test_a_fault_whose_only_test_lives_elsewhere_needs_it_to_be_there(copy: Path) -> None:
+    page, name = copy / docs_tests.FAULTS.page, "test_a_tick_that_finds_the_run_still_going_is_recorded"
+    assert docs_tests.problems(docs_tests.FAULTS, check_docs.pages(copy), copy) == []
+    page.write_text(page.read_text(encoding="utf-8").replace(name, f"{name}_too"), encoding="utf-8")
+    assert f"docs/faults.md: there is no test {name}_too in test_schedule.py" in docs_tests.problems(
+        docs_tests.FAULTS, check_docs.pages(copy), copy
+    )
 
 
 def spoil(root: Path, page: str, old: str, new: str) -> list[str]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fetchers.core.clean import fold
@@ -52,6 +52,29 @@ def disagreements(house: Tables, current: str) -> list[str]:
     """Where Students, search, index, books, diary and ledger differ from student_terms."""
     rows = house.table("student_terms")
     return [*_people(house, rows, current), *_books(house, by_part(rows)), *_diary(house)]
+
+
+def entries(house: Tables, runs: Iterable[str]) -> set[str]:
+    """The parts that the ledger says one of these runs has completed."""
+    statement = "SELECT part FROM _hamgam_ledger WHERE run = ? AND kind = 'part'"
+    return {part for run in runs for (part,) in house.rows(statement, run)}
+
+
+def illegal(
+    house: Tables, runs: Iterable[str], before: dict[str, Rows], after: dict[str, Rows], current: str
+) -> list[str]:
+    """What is wrong with a destination whose runs ended in the middle: each part is as before, or as it shall be.
+
+    Which of the two is what the ledger says. before, after: rows by part. current: the newest term that has begun.
+    """
+    wrong = disagreements(house, current)
+    there = by_part(house.table("student_terms"))
+    entered = entries(house, runs)
+    for part in before.keys() | after.keys() | there.keys():
+        shall = (after if part in entered else before).get(part, {})
+        if there.get(part, {}) != shall:
+            wrong.append(f"{part}: {'entered' if part in entered else 'not entered'}, but the rows differ")
+    return wrong
 
 
 def _people(house: Tables, rows: Rows, current: str) -> list[str]:

@@ -1,8 +1,8 @@
 """Whatever ends a child, and when: each part is as it was or as it shall be, the books say which, the next run goes on.
 
-A sweep: half of the kills come at a random moment, a quarter while parts are staged, a quarter inside a publish
-(tests/acceptance/doomed.py). Four on each database in the normal run, two hundred with `-m slow`. KILL_SEED chooses
-other moments; a failure names the seed and the kill.
+F01, F03, F04. A sweep: half of the kills come at a random moment, a quarter while parts are staged, a quarter inside a
+publish (tests/faults/failpoints.py). Four on each database in the normal run, two hundred with `make faults`. KILL_SEED
+chooses other moments; a failure names the seed and the kill.
 """
 
 import json
@@ -26,9 +26,9 @@ from psycopg import sql
 from fetchers.golestan import terms
 from tests.acceptance.children import Plane, wanted
 from tests.acceptance.house import ask, until
-from tests.acceptance.oracle import by_part, disagreements
 from tests.acceptance.store import plain
 from tests.conftest import Gateway
+from tests.faults.books import by_part, disagreements, entries, illegal
 
 NOW = "2026-11-22T09:00:00Z"
 TODAY = ("--today", "2026-11-22")
@@ -128,24 +128,6 @@ def places(request: pytest.FixtureRequest, plane: Callable[..., Plane]) -> Itera
     made.close()
 
 
-def illegal(house: Plane, run: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """What is wrong with a destination whose child was killed. Before and after: rows by part."""
-    wrong = disagreements(house, CURRENT)
-    there = by_part(house.table("student_terms"))
-    entered = entries(house, run)
-    for part in before.keys() | after.keys() | there.keys():
-        shall = (after if part in entered else before).get(part, {})
-        if there.get(part, {}) != shall:
-            wrong.append(f"{part}: {'entered' if part in entered else 'not entered'}, but the rows differ")
-    return wrong
-
-
-def entries(house: Plane, run: str) -> set[str]:
-    """The parts that the ledger says this run has completed."""
-    found = house.rows("SELECT part FROM _hamgam_ledger WHERE run = ? AND kind = 'part'", run)
-    return {part for (part,) in found}
-
-
 @dataclass
 class Sweep:
     """The kills of one database, before one gateway: half a load, half a delta on a loaded copy."""
@@ -169,7 +151,10 @@ class Sweep:
             order = house.order(self.gateway, "students", now=NOW)
             outcome = house.finish(house.start(order, module=doomed("publish", 0)), order["run"])
             assert outcome.code == 0, outcome.stderr
-            assert illegal(house, outcome.run, self.before if load == "delta" else {}, self.after) == []
+            assert (
+                illegal(house, [outcome.run], self.before if load == "delta" else {}, self.after, CURRENT)
+                == []
+            )
             words = outcome.stderr.split("moments ")[1].split()
             self.moments |= {(load, "publish"): int(words[0]), (load, "staging"): int(words[1])}
             self.places.drop(house)
@@ -215,8 +200,8 @@ class Sweep:
         wrong = self.places.settled(house) if self.places.exists(house) else []
         done: set[str] = set()
         if not wrong and self.places.exists(house):
-            done = entries(house, run)
-            wrong = illegal(house, run, self.before if load == "delta" else {}, self.after)
+            done = entries(house, [run])
+            wrong = illegal(house, [run], self.before if load == "delta" else {}, self.after, CURRENT)
         states = {False: "no part in", True: "some parts in"}
         self.told["all parts in" if done >= self.planned() else states[bool(done)]] += 1
         if not wrong and go_on:
@@ -261,7 +246,7 @@ STATES = ("no part in", "some parts in", "all parts in")
 
 
 def doomed(place: str, number: int, *careless: str) -> tuple[str, ...]:
-    return ("tests.acceptance.doomed", place, str(number), *careless)
+    return ("tests.faults.failpoints", f"{place}:{number}", *careless)
 
 
 def at_a_random_moment(house: Plane, order: dict[str, Any], chance: random.Random) -> None:
@@ -300,7 +285,7 @@ KILLS = [
 
 
 @pytest.mark.parametrize("kills", KILLS)
-def test_a_killed_child_leaves_each_part_as_it_was_or_as_it_shall_be(
+def test_f04_a_killed_child_leaves_each_part_as_it_was_or_as_it_shall_be(
     places: Places, simulator: Callable[..., Gateway], kills: int, record_property: Callable[[str, str], None]
 ) -> None:
     sweep = Sweep(simulator(*WORLD), places)
@@ -332,14 +317,14 @@ OUT_OF_STEP = [
 ]
 
 
-def test_the_oracle_sees_a_single_thing_out_of_step(
+def test_f04_the_oracle_sees_a_single_thing_out_of_step(
     plane: Callable[..., Plane], simulator: Callable[..., Gateway]
 ) -> None:
     files, template = Files(plane), plane("template")
     outcome = template.sync(simulator("--size", "tiny", "--seed", "5", *TODAY), "students", now=NOW)
     after = by_part(template.table("student_terms"))
-    assert illegal(template, outcome.run, {}, after) == []
+    assert illegal(template, [outcome.run], {}, after, CURRENT) == []
     for number, edit in enumerate(OUT_OF_STEP):
         house = files.new(f"edit-{number}", template)
         house.write(edit)
-        assert illegal(house, outcome.run, {}, after) != [], edit
+        assert illegal(house, [outcome.run], {}, after, CURRENT) != [], edit
