@@ -17,7 +17,7 @@ from panel import runs, settings
 from panel.clock import boot_id, utcnow
 from panel.config import ROOT, Config
 from panel.db import writing
-from panel.engine import spec
+from panel.engine import process, spec
 from panel.engine.child import Child
 from panel.engine.journal import Journal, Wish
 from panel.engine.retry import Fault
@@ -106,7 +106,8 @@ def supervise(house: House, run_id: int, epoch: int) -> None:
 
     1. Make its order; settings that cannot work end it here.
     2. Start the child and write down which process it is.
-    3. Follow it until it is gone: note what it says, stop it when a person, a deadline or the engine's end asks.
+    3. Follow it until it is gone: note what it says, stop it when a person, a deadline or the engine's end asks. What
+       it has started itself ends with it.
     4. Ask the ledger, judge, and write the end by one compare-and-set.
     """
     began = time.monotonic()
@@ -130,6 +131,11 @@ def supervise(house: House, run_id: int, epoch: int) -> None:
         child.close()  # however we leave: no child outlives its supervisor
     if end.stop == LEADERSHIP_LOST:
         log.error("leadership lost; the next leader judges this run", run=run_id, epoch=epoch)
+        return
+    # What the child started and what left its group: a fork of it could write after the verdict. Only while we lead:
+    # the next leader's child carries the same run's id.
+    if not process.kill_run(run.uuid, None, None, None):
+        log.error("what a run has started does not end; the next sweep judges the run", run=run_id)
         return
     judge_and_conclude(house, run, epoch, end.exit_code, end.last, end.stop, seconds=time.monotonic() - began)
 

@@ -139,7 +139,10 @@ elif play == "ignores_term":
     say("plan", parts=["campus=1"], resumed=[])
     hang()
 elif play == "helper":
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    for own_session in (False, True):  # one in our group, one that leaves it
+        subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=own_session
+        )
     say("plan", parts=["campus=1"], resumed=[])
     hang()
 elif play == "flood":

@@ -191,9 +191,9 @@ def test_a_stopped_process_is_killed_too(workshop: Workshop, add_sync: AddSync) 
     assert end_of(workshop, run, thread).status == "cancelled"
 
 
-def test_nothing_of_the_group_survives_a_cancel(workshop: Workshop, add_sync: AddSync) -> None:
+def test_nothing_that_the_child_has_started_survives_a_cancel(workshop: Workshop, add_sync: AddSync) -> None:
     run, thread = in_the_background(workshop, add_sync(**play("helper")))
-    until(lambda: len(process.of_run(run.uuid)) == 2, "the child's helper")
+    until(lambda: len(process.of_run(run.uuid)) == 3, "the child's helpers")
     cancel(workshop, run)
     assert end_of(workshop, run, thread).status == "cancelled"
 
