@@ -1,15 +1,15 @@
-"""Holds that are over: those that nobody decided about in time; and what was staged for one, which nobody needs."""
+"""Holds that nobody decided about in time; and what was staged, once nobody waits for it any more."""
 
 from datetime import datetime
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import and_, not_, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from panel import audit, decisions
 from panel.config import Config
 from panel.db import writing
-from panel.models import SyncRun
+from panel.models import TERMINAL, SyncRun
 from panel.runs import ENGINE
 
 log = structlog.get_logger("engine.lapse")
@@ -36,10 +36,11 @@ def let_holds_lapse(factory: sessionmaker[Session], config: Config, now: datetim
     return [run_id for run_id, _, _ in lapsed]
 
 
-def discard_decided(factory: sessionmaker[Session], config: Config) -> list[int]:
-    """Remove what was staged for holds that are decided (a rejected one, above all); their runs' ids.
+def discard_needless(factory: sessionmaker[Session], config: Config) -> list[int]:
+    """Remove what was staged for runs that have ended, but for holds that are not decided; their runs' ids.
 
-    A hold that is being accepted is not decided yet: its decision is the success of that run.
+    A run that was killed or stopped could not tidy up itself, and its source may not run again for long. A hold that
+    is being accepted is not decided yet: its decision is the success of that run.
     """
     from fetchers.core.load.staging import Staging  # here: it brings the destination's driver along
 
@@ -47,11 +48,10 @@ def discard_decided(factory: sessionmaker[Session], config: Config) -> list[int]
     if not uuids:
         return []
     with factory() as session:
-        decided = select(SyncRun).where(
-            SyncRun.uuid.in_(uuids), SyncRun.status == "held", SyncRun.decision.is_not(None)
-        )
-        over = [(run.id, run.sync.fetcher, run.uuid) for run in session.scalars(decided)]
+        waits = and_(SyncRun.status == "held", SyncRun.decision.is_(None))
+        ended = select(SyncRun).where(SyncRun.uuid.in_(uuids), SyncRun.status.in_(TERMINAL), not_(waits))
+        over = [(run.id, run.sync.fetcher, run.uuid) for run in session.scalars(ended)]
     for run_id, source, uuid in over:
-        log.info("a hold is decided; what was staged for it goes", run=run_id)
+        log.info("nobody waits for what a run has staged; it goes", run=run_id)
         Staging(config.staging, source, uuid).discard()
     return [run_id for run_id, _, _ in over]

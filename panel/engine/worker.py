@@ -25,7 +25,7 @@ from panel.doorbell import Doorbell
 from panel.engine import schedule
 from panel.engine.dispatch import claim_waiting
 from panel.engine.keeping import forget_what_is_old
-from panel.engine.lapse import discard_decided, let_holds_lapse
+from panel.engine.lapse import discard_needless, let_holds_lapse
 from panel.engine.lease import Lease
 from panel.engine.recover import recover
 from panel.engine.supervise import House, Ledger, supervise
@@ -187,7 +187,7 @@ class Engine:
         with self._lock:
             recover(self.house, self._epoch(), frozenset(self._busy))
         let_holds_lapse(self._factory, self._config, utcnow())
-        discard_decided(self._factory, self._config)
+        discard_needless(self._factory, self._config)
 
     def _tidy(self) -> None:
         """Let go of what is older than the sources' rules say, while no run is about."""

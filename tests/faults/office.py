@@ -35,8 +35,8 @@ class Office:
 
     def __init__(self, house: House) -> None:
         self.house = house
-        self._folder = house.instance.parent / "office"
-        self._folder.mkdir()
+        self.folder = house.instance.parent / "office"
+        self.folder.mkdir()
         self.config = load(house.environ)
         prepare(self.config)
         self.factory: sessionmaker[Session] = session_factory(self.config.panel_database_url)
@@ -62,10 +62,10 @@ class Office:
         before: words before the engine's command, as `faketime`.
         """
         if fail_at:
-            child = (sys.executable, "-m", "tests.faults.failpoints", fail_at, str(self._folder))
-        own = ["--settle", str(self._folder)] if settle else []
+            child = (sys.executable, "-m", "tests.faults.failpoints", fail_at, str(self.folder))
+        own = ["--settle", str(self.folder)] if settle else []
         argv = [*before, sys.executable, "-m", "tests.faults.engine_process", str(lease), *own, *child]
-        log = (self._folder / "engines.log").open("ab")
+        log = (self.folder / "engines.log").open("ab")
         with log:
             engine = subprocess.Popen(
                 argv,
@@ -92,7 +92,7 @@ class Office:
 
     def wrong(self, before: oracle.State, since: int = 0) -> list[str]:
         """What the oracle says of a house whose trouble is over."""
-        return oracle.verdict(self.house, before, oracle.wanted(self.house), since=since)
+        return oracle.verdict(self.house, before, oracle.wanted(self.house), since=since, patience=15)
 
     def kill(self, engine: subprocess.Popen[bytes]) -> None:
         """By -9."""
@@ -101,7 +101,7 @@ class Office:
 
     def log(self) -> str:
         """What the engines have said."""
-        return (self._folder / "engines.log").read_text(encoding="utf-8", errors="replace")
+        return (self.folder / "engines.log").read_text(encoding="utf-8", errors="replace")
 
     def leader(self) -> Holder | None:
         with self.factory() as session:
@@ -123,14 +123,14 @@ class Office:
     def reached(self) -> None:
         """Wait until the failpoint's moment has come."""
         try:
-            until((self._folder / "reached").exists, "the failpoint's moment")
+            until((self.folder / "reached").exists, "the failpoint's moment")
         except AssertionError as error:
             error.add_note(f"The engines said:\n{self.log()}")
             raise
 
     def go(self) -> None:
         """Let whoever stands still go on."""
-        (self._folder / "go").touch()
+        (self.folder / "go").touch()
 
     # -- runs ---------------------------------------------------------------------------------------------
 

@@ -69,18 +69,19 @@ def verdict(
     since: int = 0,
     secrets: Iterable[str] = (),
     ended: bool = True,
+    patience: float = 0.0,
 ) -> list[str]:
     """Everything that is wrong with a house whose trouble is over, O5 and O8 apart.
 
     before, after: what the fault found, and what there shall be; since: the last run that `before` owes itself to.
-    ended: no run may be under way.
+    ended: no run may be under way. patience: seconds that an engine has for its next sweep.
     """
     return [
         *data_are_legal(house, before, after, since),
         *keys_are_single(house.data),
         *runs_are_true(house, ended=ended),
         *errors_are_told(house, (house.gateway.password, *secrets)),
-        *nothing_is_left(house),
+        *nothing_is_left(house, patience),
         *files_are_sound(house),
     ]
 
@@ -207,8 +208,15 @@ def heals(house: House, sync: Callable[[str], tuple[int, dict[str, Any]]] | None
     return [] if state(house.data) == wanted(house) else ["O5: the rows are not the gateway's"]
 
 
-def nothing_is_left(house: House) -> list[str]:
-    """O7. Of runs that are not running now."""
+def nothing_is_left(house: House, patience: float = 0.0) -> list[str]:
+    """O7. Of runs that are not running now. patience: seconds for the engine's next sweep."""
+    deadline = time.monotonic() + patience
+    while (wrong := _left(house)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return wrong
+
+
+def _left(house: House) -> list[str]:
     runs = {
         str(uuid): (str(status), str(source))
         for uuid, status, source in house.rows(

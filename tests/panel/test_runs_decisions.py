@@ -12,7 +12,7 @@ from panel import config as configuration
 from panel import decisions, runs
 from panel.db import writing
 from panel.engine import spec
-from panel.engine.lapse import discard_decided, let_holds_lapse
+from panel.engine.lapse import discard_needless, let_holds_lapse
 from panel.models import AuditEntry, DataSync, EngineLease, SyncRun
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -207,15 +207,29 @@ def test_what_was_staged_goes_once_a_person_has_said_no_and_not_before(
     of_nobody = house_config.staging / "students-00000000-0000-0000-0000-000000000000.db"
     for path in (staged, of_nobody):
         path.touch()
-    assert discard_decided(factory, house_config) == []
+    assert discard_needless(factory, house_config) == []
     accepting = approve(factory, run).run
-    assert discard_decided(factory, house_config) == []
+    assert discard_needless(factory, house_config) == []
     with writing(factory) as session:
         runs.cancel(session, runs.get(session, accepting.id), now=NOW, user="reza")
     reject(factory, run)
-    assert discard_decided(factory, house_config) == [run.id]
+    assert discard_needless(factory, house_config) == [run.id]
     assert (staged.exists(), of_nobody.exists()) == (False, True)
-    assert discard_decided(factory, house_config) == []
+    assert discard_needless(factory, house_config) == []
+
+
+def test_what_a_run_staged_that_could_not_tidy_up_goes_when_it_has_ended(
+    factory: Factory, sync: DataSync, house_config: configuration.Config
+) -> None:
+    run = begin(factory, sync)
+    house_config.staging.mkdir(parents=True)
+    staged = [house_config.staging / f"students-{run.uuid}.db{end}" for end in ("", "-wal", "-shm")]
+    for path in staged:
+        path.touch()
+    assert discard_needless(factory, house_config) == []
+    end(factory, run, "failed", "E_LOST")
+    assert discard_needless(factory, house_config) == [run.id]
+    assert [path for path in staged if path.exists()] == []
 
 
 def test_a_hold_that_is_being_accepted_does_not_lapse(
