@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from fetchers.core.events import Events
     from fetchers.core.spec import Spec
 
+NO_MEMORY = b'{"event": "error", "error": {"code": "E_OOM", "params": {}, "retryable": true}}\n'
+
 
 def main(arguments: list[str]) -> int:
     """The exit code: 0 done, 1 failed, 2 wrong use, 3 held."""
@@ -42,7 +44,7 @@ def _under_the_engine() -> int:
 
     from pydantic import ValidationError
 
-    from fetchers.core.errors import FetchError
+    from fetchers.core.errors import FetchError, OutOfMemory, is_out_of_memory
     from fetchers.core.events import Events, json_lines
     from fetchers.core.load.fetching import show_place
     from fetchers.core.load.tally import Tally
@@ -58,6 +60,10 @@ def _under_the_engine() -> int:
         Tally(events).tell_end("error", {}, FetchError(message, detail="ValidationError"))
         return 2
     except Exception as error:  # noqa: BLE001 - a mistake of ours: the parent is told, and stderr has the place
+        if is_out_of_memory(error):
+            error.__traceback__ = None  # with its frames goes what they held
+            Tally(events).tell_end("error", {}, OutOfMemory())
+            return 1
         show_place(error)
         kind = type(error).__name__
         Tally(events).tell_end("error", {}, FetchError(f"An error in Hamgam itself: {kind}.", detail=kind))
@@ -173,6 +179,9 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         print("Interrupted. What was published stays; the next run fetches the rest.", file=sys.stderr)
         code = 130
+    except MemoryError:  # so early that nobody could tell the engine yet; a line that is there already
+        os.write(1, NO_MEMORY)
+        code = 1
     # os._exit: daemon threads may be inside a request, and nothing of theirs is worth waiting for.
     sys.stdout.flush()
     sys.stderr.flush()

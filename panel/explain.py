@@ -371,6 +371,16 @@ CAUSES: Mapping[str, Cause] = {
         N_("Nothing was changed."),
         (N_("Undo the later runs first, the newest first, and then this one."),),
     ),
+    "E_OOM": Cause(
+        (N_("The server had no memory left for this run."),),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Run it again: it asks only for what is missing. If it recurs, give the server more memory, or end "
+                "other programs on it; “Connections at once” may be lowered in the settings too."
+            ),
+        ),
+    ),
     "E_LOST": Cause(
         (N_("The process of this run ended without a word (stopped from outside, or out of memory)."),),
         KEPT_OR_WHOLE,

@@ -60,7 +60,7 @@ DEFAULTS: Mapping[str, str] = {
     "PANEL_ENV_FILE": "`.env` in the project's folder",
 }
 # Codes that the engine gives itself (panel/engine/verdict.py), and tries again.
-ENGINE_TRIES_AGAIN = {"E_LOST", "E_STALLED", "E_INTERRUPTED"}
+ENGINE_TRIES_AGAIN = {"E_LOST", "E_OOM", "E_STALLED", "E_INTERRUPTED"}
 
 
 # -- commands ---------------------------------------------------------------------------------------------

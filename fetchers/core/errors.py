@@ -23,12 +23,14 @@
     ├── Moved                 E_MOVED       what was staged no longer fits the data that are there
     │   └── Overtaken         E_MOVED       another process has published the same part meanwhile
     ├── CannotUndo            E_UNDO        there is nothing (left) that could be taken back
+    ├── OutOfMemory           E_OOM         the machine gives no more memory
     └── Partial               E_PARTIAL     some parts failed, the others are published
 
 `params` feed the explanation that the panel shows in the reader's language (panel/explain.py); `str(error)` is
 one English sentence. Neither ever holds a secret or a person's data.
 """
 
+import errno
 from typing import Any, ClassVar
 
 
@@ -197,6 +199,25 @@ class CannotUndo(FetchError):
     """A run cannot be undone; `params["reason"]`: nothing, diary (it was cleared), left (all changed since), source."""
 
     code = "E_UNDO"
+
+
+class OutOfMemory(FetchError):
+    """The machine gives no more memory. It ends the attempt: nothing this process does afterwards is to be trusted."""
+
+    code = "E_OOM"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("There was no memory left on this machine.")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of any library means that memory ran out (a thread's stack is memory too)."""
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or (isinstance(error, RuntimeError) and "start new thread" in str(error))
+    )
 
 
 class Partial(FetchError):

@@ -39,6 +39,8 @@ class Child:
 
     def __init__(self, argv: Iterable[str], order: Mapping[str, Any], *, uuid: str, cwd: Path) -> None:
         """Start it and hand it its order."""
+        self._killed_for_memory = process.killed_for_memory()
+        self._we_killed = False
         self._process = subprocess.Popen(
             list(argv),
             stdin=subprocess.PIPE,
@@ -98,8 +100,16 @@ class Child:
         """Ask its group to end."""
         self._signal(signal.SIGTERM)
 
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether the kernel killed it for memory, it seems: by KILL, not ours, and the count of these has grown."""
+        if self.exit_code != -signal.SIGKILL or self._we_killed or self._killed_for_memory is None:
+            return False
+        return (process.killed_for_memory() or 0) > self._killed_for_memory
+
     def kill(self) -> None:
         """End its group."""
+        self._we_killed = self._we_killed or not self.gone()
         self._signal(signal.SIGKILL)
 
     def close(self, patience: float = 1.0) -> list[dict[str, Any]]:

@@ -58,6 +58,18 @@ def of_run(uuid: str) -> list[int]:
     return found
 
 
+def killed_for_memory() -> int | None:
+    """How many processes of this machine the kernel has killed for memory since its start; None if it does not tell.
+
+    /proc/vmstat counts a control group's limit as well as the whole machine's.
+    """
+    try:
+        lines = (_PROC / "vmstat").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
+
+
 def kill_run(
     uuid: str, pid: int | None, started_at: int | None, boot_id: str | None, patience: float = 10.0
 ) -> bool:

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from fetchers.core.errors import FetchError
+from fetchers.core.errors import FetchError, is_out_of_memory
 from panel import runs, settings
 from panel.clock import boot_id, utcnow
 from panel.config import ROOT, Config
@@ -22,7 +22,7 @@ from panel.engine.child import Child
 from panel.engine.journal import Journal, Wish
 from panel.engine.retry import Fault
 from panel.engine.settle import settle
-from panel.engine.verdict import DEADLINES, LAST_EVENTS, Closing, Judgement, judge
+from panel.engine.verdict import DEADLINES, LAST_EVENTS, LOST, Closing, Judgement, judge
 from panel.models import SyncRun
 
 log = structlog.get_logger("engine.supervise")
@@ -99,6 +99,7 @@ class _End:
     exit_code: int | None
     last: dict[str, Any] | None
     stop: str | None
+    lost: str  # what it is called if nothing else explains it
 
 
 def supervise(house: House, run_id: int, epoch: int) -> None:
@@ -123,6 +124,8 @@ def supervise(house: House, run_id: int, epoch: int) -> None:
         child = Child(house.child, made.order, uuid=run.uuid, cwd=house.cwd)
     except OSError as error:
         fault = Fault("E_INTERNAL", {"detail": f"the child could not be started: {error.strerror}"}, True)
+        if is_out_of_memory(error):
+            fault = Fault("E_OOM", retryable=True)
         conclude(house, run, epoch, Judgement("failed", fault), seconds=time.monotonic() - began)
         return
     try:
@@ -137,7 +140,8 @@ def supervise(house: House, run_id: int, epoch: int) -> None:
     if not process.kill_run(run.uuid, None, None, None):
         log.error("what a run has started does not end; the next sweep judges the run", run=run_id)
         return
-    judge_and_conclude(house, run, epoch, end.exit_code, end.last, end.stop, seconds=time.monotonic() - began)
+    seconds = time.monotonic() - began
+    judge_and_conclude(house, run, epoch, end.exit_code, end.last, end.stop, seconds=seconds, lost=end.lost)
 
 
 def _follow(house: House, run: SyncRun, epoch: int, child: Child, journal: Journal, watch: Watch) -> _End:
@@ -182,7 +186,7 @@ def _follow(house: House, run: SyncRun, epoch: int, child: Child, journal: Journ
     if stop != LEADERSHIP_LOST:
         _last_words(child, journal, last, stop)
         journal.flush()
-    return _End(child.exit_code, last, stop)
+    return _End(child.exit_code, last, stop, "E_OOM" if child.out_of_memory else LOST)
 
 
 def judge_and_conclude(
@@ -194,7 +198,7 @@ def judge_and_conclude(
     stop: str | None,
     *,
     seconds: float | None,
-    lost: str = "E_LOST",
+    lost: str = LOST,
     at_once: bool = False,
 ) -> None:
     """Ask the ledger and write the end; a run that cannot be judged now stays as it is, for the next sweep."""

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from fetchers.core.errors import FetchError
+from fetchers.core.errors import FetchError, OutOfMemory, is_out_of_memory
 from fetchers.core.fetcher import Fetcher, Partition, Stream
 from fetchers.core.records import Known, Whole
 from fetchers.core.wire.http import Stopped
@@ -82,7 +82,8 @@ class Threads:
                 return
             # A thread that ends without a word would be waited for until the run's deadline: sys.exit() counts too.
             except BaseException as error:  # noqa: BLE001
-                records, failure = Whole(), broken(error, self._source)
+                memory = is_out_of_memory(error)
+                records, failure = Whole(), OutOfMemory() if memory else broken(error, self._source)
             self._bring(Fetched(part, records, failure, time.monotonic() - started))
 
     def _bring(self, fetched: Fetched) -> None:

@@ -17,10 +17,12 @@ from fetchers.core.errors import (
     ConfigError,
     Fenced,
     FetchError,
+    OutOfMemory,
     Overtaken,
     Partial,
     Shrunk,
     StorageError,
+    is_out_of_memory,
 )
 from fetchers.core.events import Events
 from fetchers.core.fetcher import Fetcher, HttpSettings, Stream
@@ -308,7 +310,7 @@ class Job:
 
     def _note_failure(self, part: Part, error: FetchError, seconds: float) -> None:
         """One part failed. Raises the error itself where going on would be wrong."""
-        if isinstance(error, AuthError | ConfigError):
+        if isinstance(error, AuthError | ConfigError | OutOfMemory):
             raise error
         self._failures.append((part, error))
         self._owe(part)
@@ -454,7 +456,9 @@ class Job:
 
 
 def _mistake(error: Exception) -> FetchError:
-    """A mistake of ours, by its kind and place: its own words may hold somebody's data."""
+    """A mistake of ours, by its kind and place: its own words may hold somebody's data. Or memory has run out."""
+    if is_out_of_memory(error):
+        return OutOfMemory()
     show_place(error)
     kind = type(error).__name__
     return FetchError(f"An error in Hamgam itself: {kind}.", detail=kind)

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import apsw
 
-from fetchers.core.errors import ConfigError, StorageError
+from fetchers.core.errors import ConfigError, FetchError, OutOfMemory, StorageError
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 BUSY_TIMEOUT_MS = 30_000
@@ -197,8 +197,10 @@ def number(db: Destination, statement: str, values: Sequence[Any] = ()) -> int:
     return 0 if row is None else int(row[0])
 
 
-def storage_error(error: Exception) -> StorageError:
+def storage_error(error: Exception) -> FetchError:
     """Say what SQLite or the disk said, in a sentence with the kind of trouble in it."""
+    if isinstance(error, apsw.NoMemError):
+        return OutOfMemory()
     kinds: tuple[tuple[type[Exception], str, str], ...] = (
         (apsw.FullError, "disk_full", "the disk is full"),
         (apsw.ReadOnlyError, "read_only", "the database is read-only"),

@@ -111,6 +111,17 @@ def test_a_child_that_ends_without_a_result_and_its_books_is_no_success(
     assert run.sync.consecutive_failures == 1
 
 
+def test_a_child_that_the_kernel_killed_for_memory_is_no_riddle_and_has_its_attempts(
+    workshop: Workshop, add_sync: AddSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = iter(range(100))
+    monkeypatch.setattr(process, "killed_for_memory", lambda: next(counts))
+    run = workshop.execute(add_sync(**play("silent_death"), retries=1, retry_wait_seconds=0))
+    assert (run.status, run.attempts[0].error_code) == ("pending", "E_OOM")
+    supervise(workshop.house, workshop.claim(run).id, workshop.epoch)
+    assert (workshop.look(run).status, workshop.look(run).error_code) == ("failed", "E_OOM")
+
+
 def test_a_child_that_dies_after_it_closed_its_books_was_a_success(
     workshop: Workshop, add_sync: AddSync
 ) -> None:
@@ -174,7 +185,11 @@ def test_cancel_stops_the_child_and_then_ends_the_run(workshop: Workshop, add_sy
     assert (run.status, run.error_code, run.error_params) == ("cancelled", "E_CANCELLED", {"by": "Reza"})
 
 
-def test_a_child_that_ignores_term_is_killed_after_the_grace(workshop: Workshop, add_sync: AddSync) -> None:
+def test_a_child_that_ignores_term_is_killed_after_the_grace(
+    workshop: Workshop, add_sync: AddSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = iter(range(100))
+    monkeypatch.setattr(process, "killed_for_memory", lambda: next(counts))  # not this one: we did it
     run, thread = in_the_background(workshop, add_sync(**play("ignores_term")))
     cancel(workshop, run)
     assert end_of(workshop, run, thread).status == "cancelled"
