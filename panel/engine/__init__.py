@@ -6,6 +6,7 @@ schedule    what is due
 dispatch    which pending runs start now
 supervise   one run from claim to verdict
 child       the child process and its pipes        process   which process is which
+wallclock   when somebody sets the clock back
 journal     what the child reports, written down
 verdict     how a run ended                        settle    writes it down: end, or another attempt
 retry       whether to try again                   recover   runs whose engine is gone

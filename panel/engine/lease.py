@@ -88,6 +88,7 @@ class Lease:
         self.seconds = seconds
         self.owner = owner or _owner()
         self.epoch: int | None = None
+        self.heard_before: datetime | None = None  # of the engine that led before, by its wall clock
 
     @property
     def leading(self) -> bool:
@@ -164,6 +165,8 @@ class Lease:
             dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
             session.execute(dialect.insert(EngineLease).values(id=1, epoch=0).on_conflict_do_nothing())
             row = session.scalars(select(EngineLease)).one()
+            # A database's clock says nothing of this machine's.
+            self.heard_before = row.heartbeat_at if dialect is sqlite else None
             epoch = max(row.epoch, destination_epoch) + 1
             free = or_(EngineLease.owner.is_(None), _running_out(session))
             if row.owner is not None and _owner_is_gone(row):

@@ -7,12 +7,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from types import FrameType
 from typing import Any
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import sessionmaker
@@ -22,7 +25,7 @@ from panel.clock import utcnow
 from panel.config import Config
 from panel.db import open_engine, writing
 from panel.doorbell import Doorbell
-from panel.engine import schedule
+from panel.engine import schedule, wallclock
 from panel.engine.dispatch import claim_waiting
 from panel.engine.keeping import forget_what_is_old
 from panel.engine.lapse import discard_needless, let_holds_lapse
@@ -86,6 +89,8 @@ class Engine:
         self._tidy_after = 0.0
         self._lock = threading.RLock()  # over claims and sweeps: a run just claimed is not an orphan
         self._bell: Doorbell | None = None
+        self._ended = threading.Event()
+        self._set_back = timedelta()  # by which the wall clock was set back, and nothing is pulled back yet
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(4), "runs": ThreadPoolExecutor(pace.at_once)},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
@@ -108,7 +113,7 @@ class Engine:
             (self._tidy, self._pace.tidy),
         ):
             self._scheduler.add_job(self._guarded(job), "interval", seconds=seconds, id=job.__name__)
-        self._scheduler.start()
+        self._start_the_clock()
         log.info("engine started", owner=self.lease.owner)
         try:
             while not self._stopping:
@@ -129,7 +134,7 @@ class Engine:
             self._database.dispose()
             raise EngineBusy("another engine leads and will execute the run")
         self._scheduler.add_job(self._guarded(self._renew), "interval", seconds=self._pace.renew, id="renew")
-        self._scheduler.start()
+        self._start_the_clock()
         try:
             recover(self.house, self._epoch(), frozenset())
             while True:
@@ -160,10 +165,37 @@ class Engine:
             if self._bell is not None:
                 self._bell.close()
             self._bell = Doorbell(self._config.instance)
+            self._set_back = wallclock.since_heartbeat(self.lease.heard_before, utcnow()) or self._set_back
             self._guarded(self._sweep)()
         self._dispatch()
         if self._bell is not None:
             self._bell.wait(self._pace.tick)
+
+    def _start_the_clock(self) -> None:
+        """APScheduler's, and somebody who looks whether the wall clock, by which it goes, is set back."""
+        self._scheduler.start()
+        watch = wallclock.Watch()
+
+        def look() -> None:
+            while not self._ended.wait(self._pace.tick):
+                back = watch.set_back()
+                if back is not None:
+                    log.warning("the wall clock was set back", seconds=round(back.total_seconds()))
+                    if self.lease.leading:  # else the leader does it, or whoever leads next
+                        self._set_back += back
+                    for job in self._scheduler.get_jobs():  # else none would start before the former time
+                        with suppress(JobLookupError):  # it has just ended
+                            job.modify(next_run_time=utcnow())
+                if self._set_back and self.lease.safe():
+                    self._guarded(self._pull_back)()
+
+        threading.Thread(target=look, name="wall clock", daemon=True).start()
+
+    def _pull_back(self) -> None:
+        by = self._set_back
+        with writing(self._factory) as session:
+            wallclock.pull_back(session, by, utcnow())
+        self._set_back -= by
 
     def _renew(self) -> None:
         if self.lease.leading:
@@ -251,6 +283,7 @@ class Engine:
         self._stopping = True
         while self._busy:
             time.sleep(0.05)
+        self._ended.set()
         self._scheduler.shutdown(wait=True)
         self.lease.release()
         if self._bell is not None:

@@ -1,15 +1,20 @@
 """An engine as a process of its own, with quick times. The house is in the environment.
 
-    python -m tests.faults.engine_process LEASE [--settle FOLDER] [CHILD …]
+    python -m tests.faults.engine_process LEASE [--settle FOLDER] [--clock FILE] [CHILD …]
 
 LEASE: its seconds. --settle: before the end of a run is written, mark FOLDER/reached and stand still until FOLDER/go
-is there. CHILD: the command of its children, if not the usual one.
+is there. --clock: by how many seconds its wall clock is ahead is in FILE, which may change. CHILD: the command of its
+children, if not the usual one.
 """
 
 import sys
+import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import time_machine
 
 from panel import logs
 from panel.config import load
@@ -31,10 +36,33 @@ def stand_still(folder: Path) -> None:
     supervise.conclude = conclude
 
 
+def set_the_clock(file: Path) -> None:
+    """Wall clocks of this process go by the file; what counts since boot does not.
+
+    The program faketime cannot do that: with the monotonic clock left alone, its sleep fails under Python.
+    """
+    clock = time_machine.travel(datetime.now(UTC), tick=True).start()
+    ahead = 0.0
+
+    def follow() -> None:
+        nonlocal ahead
+        while True:
+            wanted = float(file.read_text() or ahead)
+            if wanted != ahead:
+                clock.shift(timedelta(seconds=wanted - ahead))
+                ahead = wanted
+            time.sleep(0.02)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
 def main(lease: str, *words: str) -> None:
     child = list(words)
     if child[:1] == ["--settle"]:
         stand_still(Path(child[1]))
+        child = child[2:]
+    if child[:1] == ["--clock"]:
+        set_the_clock(Path(child[1]))
         child = child[2:]
     config = load()
     logs.configure(config.log_level)

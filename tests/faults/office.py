@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,24 +55,24 @@ class Office:
         fail_at: str = "",
         child: tuple[str, ...] = (),
         settle: bool = False,
-        before: tuple[str, ...] = (),
-        environ: Mapping[str, str] | None = None,
+        clock: bool = False,
     ) -> subprocess.Popen[bytes]:
         """Start an engine. fail_at: of its children (tests/faults/failpoints.py); the mark is `reached`.
 
         child: another command in place of the child's. settle: stand still before the end of a run is written.
-        before: words before the engine's command, as `faketime`.
+        clock: its wall clock may be set (`set_clock`).
         """
         if fail_at:
             child = (sys.executable, "-m", "tests.faults.failpoints", fail_at, str(self.folder))
         own = ["--settle", str(self.folder)] if settle else []
-        argv = [*before, sys.executable, "-m", "tests.faults.engine_process", str(lease), *own, *child]
+        own += ["--clock", str(self.set_clock(timedelta()))] if clock else []
+        argv = [sys.executable, "-m", "tests.faults.engine_process", str(lease), *own, *child]
         log = (self.folder / "engines.log").open("ab")
         with log:
             engine = subprocess.Popen(
                 argv,
                 cwd=ROOT,
-                env={**self.house.environ, **(environ or {})},
+                env=self.house.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -93,6 +95,12 @@ class Office:
     def wrong(self, before: oracle.State, since: int = 0) -> list[str]:
         """What the oracle says of a house whose trouble is over."""
         return oracle.verdict(self.house, before, oracle.wanted(self.house), since=since, patience=15)
+
+    def set_clock(self, ahead: timedelta) -> Path:
+        """Set the wall clock of the engines that have `clock`: so far ahead of ours."""
+        file, new = self.folder / "clock", self.folder / "clock.new"
+        new.write_text(str(ahead.total_seconds()))
+        return new.replace(file)
 
     def kill(self, engine: subprocess.Popen[bytes]) -> None:
         """By -9."""
