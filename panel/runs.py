@@ -32,6 +32,7 @@ CANCEL = "cancel"  # stop_reason of a person's wish; a deadline's is its E_… c
 APPROVE = "approve"  # mode of a run that publishes what another one holds
 UNDO = "undo"  # mode of a run that takes back another one
 ENGINE = "engine"  # who acts, in the trail, where no person does
+REQUESTS = uuid.UUID("0d3a6ba2-6c1c-4b7e-9d0e-1f7f5b6f4c11")  # the namespace of requests that have a name
 INTERRUPTED = "E_INTERRUPTED"  # the engine was stopped: such an attempt does not count against the run
 
 
@@ -73,6 +74,7 @@ def request(
     partitions: list[dict[str, str]] | None = None,
     scheduled_for: datetime | None = None,
     about: SyncRun | None = None,
+    once: str | None = None,
 ) -> Requested:
     """Ask for a run of a sync; the one verb behind panel, API, command and schedule.
 
@@ -80,10 +82,11 @@ def request(
     2. If somebody was first, theirs is the answer (and if it ended meanwhile, try again).
     3. Show it in the sync's status row.
 
-    about: the run that this one decides upon or takes back.
+    about: the run that this one decides upon or takes back. once: what the caller calls this request; sent again,
+    it gets the same run, also when that has ended. (The run's uuid is made of it, and uuids are unique.)
     """
     values: dict[str, Any] = {
-        "uuid": str(uuid.uuid4()),
+        "uuid": str(uuid.uuid4() if once is None else uuid.uuid5(REQUESTS, f"{sync.key}\n{once}")),
         "sync_id": sync.id,
         "status": "pending",
         "mode": mode,
@@ -105,7 +108,7 @@ def request(
         if run_id is not None:
             _mirror(session, sync.id, run_id, status="pending", error_code=None)
             return Requested(get(session, run_id), joined=False)
-        winner = _winner(session, sync.id, scheduled_for)
+        winner = _winner(session, sync.id, scheduled_for, values["uuid"])
         if winner is not None:
             return Requested(winner, joined=True)
     raise RuntimeError(f"runs of sync {sync.key} begin and end faster than this one can be asked for")
@@ -481,12 +484,18 @@ def _show_the_real_one(session: Session, sync_id: int, rehearsal: int) -> None:
     session.get(DataSync, sync_id, populate_existing=True)
 
 
-def _winner(session: Session, sync_id: int, scheduled_for: datetime | None) -> SyncRun | None:
-    """The run that stood in the way: the active one, or the one that answered the same due time."""
-    reason: ColumnElement[bool] = SyncRun.status.in_(ACTIVE)
+def _winner(session: Session, sync_id: int, scheduled_for: datetime | None, request: str) -> SyncRun | None:
+    """The run that stood in the way: of this very request, the active one, or that of the same due time."""
+    same: ColumnElement[bool] = SyncRun.uuid == request
+    reason = or_(same, SyncRun.status.in_(ACTIVE))
     if scheduled_for is not None:
         reason = or_(reason, SyncRun.scheduled_for == scheduled_for)
-    found = select(SyncRun).where(SyncRun.sync_id == sync_id, reason).order_by(SyncRun.id.desc()).limit(1)
+    found = (
+        select(SyncRun)
+        .where(SyncRun.sync_id == sync_id, reason)
+        .order_by(case((same, 0), else_=1), SyncRun.id.desc())
+        .limit(1)
+    )
     return session.scalars(found, execution_options={"populate_existing": True}).one_or_none()
 
 

@@ -137,7 +137,10 @@
     if (form.dataset.quiet !== undefined) quietly(form);
     else form.submit();
   });
-  dialog.addEventListener("click", function (event) { if (event.target === dialog) dialog.close("no"); });
+  // Beside the dialog is "no"; but not the second click of a double click on the button that opened it.
+  dialog.addEventListener("click", function (event) {
+    if (event.target === dialog && event.detail < 2) dialog.close("no");
+  });
 
   /* Send a form without leaving the page; the answer is one sentence. */
   async function quietly(form) {

@@ -1,8 +1,9 @@
 """Syncs, and the trigger."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from flask import jsonify
+from flask import jsonify, request
 from flask.typing import ResponseReturnValue
 from pydantic import Field, StringConstraints
 from sqlalchemy import select
@@ -76,6 +77,8 @@ def show_sync(key: str) -> ResponseReturnValue:
 def trigger(key: str) -> ResponseReturnValue:
     """Ask for a run: 202 with a new one, 200 with the one that is there already (`joined`).
 
+    `Idempotency-Key` in the header: sent again with the same key, the request is answered with the same run.
+
     `dry_run`: a rehearsal. It writes nothing; its `changes` and `vanishing` say what the real run would do, and
     `partitions.held` how many parts would be held.
     """
@@ -90,6 +93,7 @@ def trigger(key: str) -> ResponseReturnValue:
         mode=wish.mode,
         dry_run=wish.dry_run,
         partitions=wish.partitions,
+        once=_key_of_request(),
     )
     answer = {"run": wanted.run.to_dict(), "joined": wanted.joined}
     if not wanted.joined:
@@ -106,3 +110,13 @@ def trigger(key: str) -> ResponseReturnValue:
     db.session.commit()
     doorbell.ring(instance())
     return jsonify(answer), 200 if wanted.joined else 202
+
+
+def _key_of_request() -> str | None:
+    """What the caller calls its request, together with who that is: nobody gets another one's run by chance."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not re.fullmatch(r"[\x21-\x7e]{1,200}", key):
+        raise Refused(400, "An Idempotency-Key is 1 to 200 visible ASCII characters.")
+    return f"{caller().username}\n{key}"

@@ -1,12 +1,14 @@
 """The first path of a person: sign in, press the button, watch it end, cancel, read why something failed."""
 
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PATIENCE_MS, press_sync, row, sign_in, wait_for_status
+from tests.browser.conftest import PATIENCE_MS, House, press_sync, row, sign_in, wait_for_status
 
 WORDS = {
     "fa": {
@@ -64,6 +66,25 @@ def test_a_sync_is_watched_to_its_end_without_a_reload(open_page: Open, language
     expect(row(page, "faculty").locator(".count")).to_have_text(re.compile(r"[\d۰-۹]"))
     assert page.evaluate("window.stillTheSamePage") is True
     expect(page.locator("#act-faculty")).to_contain_text(WORDS[language]["sync"])
+
+
+def test_a_double_click_and_the_way_back_ask_for_one_run(open_page: Open, house: House) -> None:
+    page = open_page("en")
+    before = runs(house)
+    page.dblclick("#act-faculty")
+    page.dblclick("dialog[open] [data-yes]")
+    assert wait_for_status(page, "faculty", "running", "success", "failed", "held")
+    page.goto("/runs/")
+    page.go_back()
+    assert wait_for_status(page, "faculty", "success", "failed", "held") == "success"
+    page.reload()
+    expect(row(page, "faculty")).to_be_visible()
+    assert runs(house) == before + 1
+
+
+def runs(house: House) -> int:
+    with closing(sqlite3.connect(house.instance / "demo" / "panel.db", timeout=30)) as db:
+        return int(db.execute("SELECT count(*) FROM sync_runs").fetchone()[0])
 
 
 def test_sync_becomes_cancel_and_cancel_ends_the_run(open_page: Open) -> None:

@@ -6,6 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select
 
+from panel import runs
+from panel.clock import utcnow
+from panel.db import writing
 from panel.models import AuditEntry, SyncRun
 from tests.web import add_sync, bearer
 
@@ -67,6 +70,46 @@ def test_a_second_trigger_joins_the_run_that_is_there(client, rows, reza_token):
     assert second.json == {"run": first.json["run"], "joined": True}
     with rows() as session:
         assert len(session.scalars(select(SyncRun)).all()) == 1
+
+
+def test_a_request_sent_again_after_a_lost_answer_gets_its_run_and_starts_no_second(client, rows, reza_token):
+    add_sync(rows)
+    add_sync(rows, "faculty")
+
+    def ask(name, key="students", token=reza_token):
+        return client.post(f"/api/v1/syncs/{key}/runs", headers={**token, "Idempotency-Key": name})
+
+    first = ask("night-1")
+    run = first.json["run"]["id"]
+    assert first.status_code == 202
+    end_all(rows)
+    again = ask("night-1")
+    assert (again.status_code, again.json["joined"], again.json["run"]["id"]) == (200, True, run)
+    assert again.json["run"]["status"] == "cancelled"
+    # Another request, another source, another person: other runs.
+    others = [ask("night-2"), ask("night-1", "faculty")]
+    end_all(rows)
+    others.append(ask("night-1", token=bearer(rows, "maryam")))
+    assert [answer.status_code for answer in others] == [202] * 3
+    assert len({run, *(answer.json["run"]["id"] for answer in others)}) == 4
+    # While another run is active that one is the answer, but not to who has a run of its own.
+    assert ask("night-3").json["run"]["id"] == others[2].json["run"]["id"]
+    assert ask("night-1").json["run"]["id"] == run
+
+
+@pytest.mark.parametrize("name", ["", "two words", "شب", "x" * 201])
+def test_a_name_that_cannot_be_kept_is_refused(client, rows, reza_token, name):
+    add_sync(rows)
+    headers = {**reza_token, "Idempotency-Key": name.encode().decode("latin-1")}
+    answer = client.post("/api/v1/syncs/students/runs", headers=headers)
+    assert (answer.status_code, answer.json["error"]["code"]) == (400, "bad_request")
+
+
+def end_all(rows):
+    """As time would."""
+    with writing(rows) as session:
+        for run in session.scalars(select(SyncRun).where(SyncRun.status == "pending")):
+            runs.cancel(session, run, now=utcnow(), user=None)
 
 
 def test_a_trigger_says_what_is_wanted(client, rows, reza_token):
