@@ -3,8 +3,10 @@
 The engines are real processes before a simulated gateway, and so are their children, which may have a failpoint.
 """
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
@@ -34,6 +37,8 @@ WORLD = ("--size", "tiny", "--seed", "5", "--totals", "present")
 
 class Office:
     """A house, its database, and its engines."""
+
+    python = sys.executable
 
     def __init__(self, house: House) -> None:
         self.house = house
@@ -106,6 +111,24 @@ class Office:
         """By -9."""
         engine.kill()
         engine.wait(30)
+
+    def stop(self, engine: subprocess.Popen[bytes]) -> None:
+        """Let it stand still, outside of any transaction: inside one it would keep SQLite's only lock."""
+
+        def stands_still() -> bool:
+            engine.send_signal(signal.SIGSTOP)
+            with contextlib.closing(
+                sqlite3.connect(self.config.instance / "panel.db", timeout=1, isolation_level=None)
+            ) as db:
+                try:
+                    db.execute("BEGIN IMMEDIATE")
+                    db.execute("ROLLBACK")
+                    return True
+                except sqlite3.OperationalError:
+                    engine.send_signal(signal.SIGCONT)
+                    return False
+
+        until(stands_still, "a moment outside of transactions")
 
     def log(self) -> str:
         """What the engines have said."""
@@ -218,11 +241,16 @@ class Office:
         return [f"campus={campus},term={term}" for campus, term in self.house.asked_parts()[since:]]
 
     def close(self) -> None:
+        """End the engines, then whoever stands still at a failpoint (it may hold a lock, and be nobody's child)."""
         for engine in self.engines:
             if engine.poll() is None:
                 engine.send_signal(signal.SIGCONT)
                 engine.kill()
             engine.wait(30)
+        for process in psutil.process_iter(["cmdline"]):
+            if str(self.folder) in " ".join(process.info["cmdline"] or ()):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
         self.factory.kw["bind"].dispose()
 
 
