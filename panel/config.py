@@ -48,6 +48,15 @@ class ConfigError(Exception):
 
 
 @dataclass(frozen=True)
+class Keep:
+    """For how many days the control database remembers; 0: for ever (panel/engine/history.py)."""
+
+    runs: int
+    details: int  # parts and log lines of a run, the file of a rehearsal
+    trail: int
+
+
+@dataclass(frozen=True)
 class Config:
     """The checked environment. Secrets are kept out of its repr."""
 
@@ -69,6 +78,7 @@ class Config:
     web_threads: int
     trusted_hosts: tuple[str, ...]  # names under which browsers may ask for the panel, beside its own address
     campuses: str | None  # GOLESTAN_CAMPUSES: codes, or the path of a CSV file
+    keep: Keep
     environ: Mapping[str, str] = field(repr=False)
 
     def variable(self, name: str | None) -> str | None:
@@ -137,6 +147,11 @@ def load(environ: Mapping[str, str] | None = None, *, demo: bool | None = None, 
         web_threads=_number(values, "PANEL_WEB_THREADS", 4, 1, 64),
         trusted_hosts=_hosts(values),
         campuses=values.get("GOLESTAN_CAMPUSES"),
+        keep=Keep(
+            runs=_days(values, "PANEL_KEEP_RUNS_DAYS", 180, 7),
+            details=_days(values, "PANEL_KEEP_DETAILS_DAYS", 30, 1),
+            trail=_days(values, "PANEL_KEEP_TRAIL_DAYS", 1095, 365),
+        ),
         environ=MappingProxyType(values),
     )
 
@@ -290,6 +305,14 @@ def _number(values: Mapping[str, str], name: str, default: int, least: int, most
     if not (given.isascii() and given.isdigit() and least <= int(given) <= most):
         raise ConfigError(f"{name}={given}: it must be a whole number from {least} to {most}.")
     return int(given)
+
+
+def _days(values: Mapping[str, str], name: str, default: int, least: int) -> int:
+    """How long something is kept: for ever, or long enough not to be missed."""
+    days = _number(values, name, default, 0, 36500)
+    if 0 < days < least:
+        raise ConfigError(f"{name}={days}: it must be 0 (for ever) or at least {least} days.")
+    return days
 
 
 def _flag(values: Mapping[str, str], name: str) -> bool:

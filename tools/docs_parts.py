@@ -49,6 +49,11 @@ VARIABLES: Mapping[str, str] = {
     "PANEL_SECRET_KEY": "Signs sessions and seals the gateway's password; at least 32 random characters.",
     "PANEL_ENGINE": "`embedded`: `up` runs the engine beside the panel. `inline`: it does not; runs wait for a "
     "`python -m panel sync` or a `python -m panel engine`.",
+    "PANEL_KEEP_RUNS_DAYS": "How many days the list of runs goes back. `0`: for ever. "
+    "[What stays longer](operations.md#what-is-kept-and-for-how-long).",
+    "PANEL_KEEP_DETAILS_DAYS": "How many days the log and the parts of a run stay, and the file of a rehearsal. "
+    "`0`: as long as the run.",
+    "PANEL_KEEP_TRAIL_DAYS": "How many days the audit trail goes back. `0`: for ever.",
     "PANEL_DEMO": "`1`: always the demonstration. `0`: never.",
     "PANEL_ENV_FILE": "Another file to read instead of `.env`.",
 }
@@ -130,6 +135,8 @@ def _from_call(call: ast.Call) -> dict[str, tuple[str, str]]:
     name, rest = given[place], given[place + 1 :]
     if function == "_number" and len(rest) == 3:
         return {name: (f"`{rest[0]}`", f"{rest[1]}–{rest[2]}")}
+    if function == "_days" and len(rest) == 2:
+        return {name: (f"`{rest[0]}`", f"0, or {rest[1]} and more")}
     if function == "_choice" and len(rest) == 2:
         return {name: (f"`{rest[0]}`", ", ".join(f"`{one}`" for one in rest[1]))}
     if function == "_flag":

@@ -24,6 +24,7 @@ from panel.models import DataSync, RunLog, RunPartition, SyncRun
 log = structlog.get_logger("engine.journal")
 
 LOG_LINES = 2000
+LOG_CHARACTERS = 500_000
 CAPPED = "The log is full: further lines of this run are not kept."
 LEVELS = ("info", "warning", "error")
 MOST_NEWS = 20
@@ -57,8 +58,10 @@ class Journal:
         self._news: list[dict[str, Any]] = []  # of the schema, over the whole attempt
         self._news_written = 0
         with factory() as session:
-            count = select(func.count()).select_from(RunLog).where(RunLog.run_id == run_id)
-            self._room = LOG_LINES - (session.scalar(count) or 0)
+            written = select(func.count(), func.coalesce(func.sum(func.length(RunLog.message)), 0))
+            lines, characters = session.execute(written.where(RunLog.run_id == run_id)).one()
+        self._room = LOG_LINES - lines if characters < LOG_CHARACTERS else 0
+        self._characters = LOG_CHARACTERS - characters
 
     def take(self, event: Mapping[str, Any], now: datetime) -> None:
         """Note one event, to be written with the next batch."""
@@ -90,11 +93,13 @@ class Journal:
         """Note one line of the run's log, its secrets masked; the last line that has room says so."""
         if self._room <= 0:
             return
+        message = self.mask(message)[:1000]
         self._room -= 1
-        if self._room == 0:
+        self._characters -= len(message)
+        if self._room == 0 or self._characters <= 0:
+            self._room = 0
             level, message = "warning", CAPPED
-        line = {"run_id": self._run_id, "at": now, "level": level, "message": self.mask(message)[:1000]}
-        self._lines.append(line)
+        self._lines.append({"run_id": self._run_id, "at": now, "level": level, "message": message})
 
     def mask(self, text: str) -> str:
         """The text without secrets, and without what a database cannot keep."""

@@ -1,4 +1,8 @@
-"""How far back the diary reaches: the engine removes what is older, while it has nothing else to do."""
+"""Keeping house: the engine removes what is older than the rules say, a little at a time, while no run is about.
+
+In this order: files that nobody needs, details of old runs, the diary, and last the runs that the diary no longer
+tells of.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -8,9 +12,10 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from fetchers.core import registry
-from panel import audit, runs
+from panel import audit, leftovers, runs
 from panel.config import Config
 from panel.db import writing
+from panel.engine.history import History
 from panel.models import ACTIVE, DataSync, SyncRun
 from panel.runs import ENGINE
 
@@ -24,18 +29,55 @@ def forget_what_is_old(
     epoch: int,
     now: datetime,
     go_on: Callable[[], bool],
+    *,
+    beside_runs: bool = False,
 ) -> bool:
-    """Remove what is older than the sources' rules (`diary_days`) say; True if nothing is left to remove.
+    """Remove what is older than the rules say; True if nothing is left to remove.
 
-    It stops as soon as a run is asked for, and goes on where it was at the next call. Raises FetchError.
+    It stops as soon as a run is asked for, and goes on where it was at the next call.
+    beside_runs: it does not stop for runs, since they leave it no time. Raises FetchError, OSError.
     """
     from fetchers.core.store import retention  # here: it brings the destination's driver along
 
     def idle() -> bool:
         if not go_on():
             return False
+        if beside_runs:
+            return True
         with factory() as session:
             return session.scalar(select(SyncRun.id).where(SyncRun.status.in_(ACTIVE)).limit(1)) is None
+
+    if not idle():
+        return False
+    _remove_leftovers(factory, config, now)
+    history = History(factory, config.keep, now, idle)
+    try:
+        history.forget_details()
+        history.forget_due_times()
+        history.forget_trail()
+        done = _cut_diaries(factory, config, epoch, now, idle)
+        history.forget_runs(lambda uuids: retention.told_of(config.data_database_url, uuids))
+    finally:
+        if removed := history.forgotten.counts():
+            log.info("old runs were removed", **removed)
+            with writing(factory) as session:
+                audit.record(session, ENGINE, "history_cut").details = removed
+    return done and history.forgotten.done
+
+
+def _remove_leftovers(factory: sessionmaker[Session], config: Config, now: datetime) -> None:
+    with factory() as session:
+        files = [*leftovers.of_staging(session, config, now), *leftovers.of_rehearsals(config, now)]
+    if files:
+        size = leftovers.remove(files)
+        log.info("files that nobody needs were removed", files=len(files), bytes=size)
+
+
+def _cut_diaries(
+    factory: sessionmaker[Session], config: Config, epoch: int, now: datetime, idle: Callable[[], bool]
+) -> bool:
+    """Cut the change diary of each source by its own rule (`diary_days`); True if nothing is left to cut."""
+    from fetchers.core.store import retention
 
     with factory() as session:
         rules = [

@@ -47,6 +47,7 @@ class Pace:
     sweep: float = 10.0
     tidy: float = 30.0
     tidied: float = 6 * 3600.0  # after there was nothing left to do
+    never_idle: float = 24 * 3600.0  # so long without an idle moment, and it tidies beside runs
     standby: float = 1.0
     at_once: int = 4
 
@@ -87,6 +88,7 @@ class Engine:
         self._stopping = False  # plain, since a signal handler sets it: an Event's lock could be held there
         self._busy: set[int] = set()
         self._tidy_after = 0.0
+        self._tidied_at = time.monotonic()
         self._lock = threading.RLock()  # over claims and sweeps: a run just claimed is not an orphan
         self._bell: Doorbell | None = None
         self._ended = threading.Event()
@@ -222,14 +224,23 @@ class Engine:
         discard_needless(self._factory, self._config)
 
     def _tidy(self) -> None:
-        """Let go of what is older than the sources' rules say, while no run is about."""
-        if time.monotonic() < self._tidy_after or not self._idle():
+        """Let go of what is older than the rules say, while no run is about; beside runs, if they are always there."""
+        now = time.monotonic()
+        beside_runs = now - self._tidied_at > self._pace.never_idle
+        go_on = self._leads_on if beside_runs else self._idle
+        if now < self._tidy_after or not go_on():
             return
-        if forget_what_is_old(self._factory, self._config, self._epoch(), utcnow(), self._idle):
-            self._tidy_after = time.monotonic() + self._pace.tidied
+        if forget_what_is_old(
+            self._factory, self._config, self._epoch(), utcnow(), go_on, beside_runs=beside_runs
+        ):
+            self._tidied_at = time.monotonic()
+            self._tidy_after = self._tidied_at + self._pace.tidied
+
+    def _leads_on(self) -> bool:
+        return not self._stopping and self.lease.safe()
 
     def _idle(self) -> bool:
-        return not self._stopping and self.lease.safe() and not self._busy
+        return self._leads_on() and not self._busy
 
     def _dispatch(self) -> None:
         with self._lock:

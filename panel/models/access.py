@@ -68,7 +68,7 @@ class LoginAttempt(Base):
 
 
 class AuditEntry(Base):
-    """Who did what, from where, when. Append-only: no page and no command deletes one."""
+    """Who did what, from where, when. Append-only: no page and no command deletes one; only its age does."""
 
     __tablename__ = "audit_entries"
 

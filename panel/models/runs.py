@@ -120,6 +120,13 @@ class SyncRun(Base):
         UniqueConstraint("sync_id", "scheduled_for"),
         Index("ix_sync_runs_sync_id_id", "sync_id", "id"),
         Index("ix_sync_runs_status_not_before", "status", "not_before"),
+        # Which run took this one back, or accepts it? And a run is removed (engine/history.py).
+        Index(
+            "ix_sync_runs_about_run_id",
+            "about_run_id",
+            sqlite_where=text("about_run_id IS NOT NULL"),
+            postgresql_where=text("about_run_id IS NOT NULL"),
+        ),
     )
 
     def to_dict(self) -> dict[str, Any]:
@@ -212,3 +219,12 @@ class SkippedTick(Base):
     due_at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
     reason: Mapped[str] = mapped_column(String(32))  # still_running, caught_up, paused
     run_id: Mapped[int | None] = mapped_column(ForeignKey("sync_runs.id", ondelete="SET NULL"))
+
+    __table_args__ = (
+        Index(
+            "ix_skipped_ticks_run_id",
+            "run_id",
+            sqlite_where=text("run_id IS NOT NULL"),
+            postgresql_where=text("run_id IS NOT NULL"),
+        ),
+    )

@@ -9,6 +9,7 @@ Each has a lifeline to `up` (panel/service/lifeline.py): if `up` is killed, they
 
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,6 +33,7 @@ LONGEST_PAUSE = 30.0
 LIVED_WELL = 60.0  # who lived this long is restarted at once
 FORMER_UP = 10.0  # the processes of a killed `up` may need this long to leave the port
 LARGEST_LOG = 10 * 1024 * 1024
+LOOK_AT_LOGS = 10.0  # seconds between two looks at their size
 
 
 class CannotStart(Exception):
@@ -141,6 +143,7 @@ class Household:
         self.programs: list[Program] = []
         self.stopping = False
         self._writes_logs = sys.stderr.isatty()
+        self._logs_looked_at = 0.0
         self._read_end, self._write_end = os.pipe()
         self._before: dict[int, object] = {}
 
@@ -236,6 +239,22 @@ class Household:
                 )
             if now >= program.not_before:
                 self._start(program)
+        if now >= self._logs_looked_at + LOOK_AT_LOGS:
+            self._logs_looked_at = now
+            self.shorten_logs()
+
+    def shorten_logs(self) -> None:
+        """A log that has grown too large becomes the older one. Its program goes on writing at the end of the file."""
+        for path in self.config.logs.glob("*.log") if self._writes_logs else ():
+            if path.stat().st_size <= LARGEST_LOG:
+                continue
+            try:
+                shutil.copyfile(path, path.with_suffix(".log.1"))
+            except (
+                OSError
+            ) as error:  # the disk is full, most likely: then the room is needed more than the lines
+                print(f"{path} was emptied; it could not be copied: {error.strerror}.", file=sys.stderr)
+            os.truncate(path, 0)
 
     def end(self) -> None:
         """Ask every program to end, panel first, and wait; whoever does not is killed, with its group."""
@@ -259,10 +278,7 @@ class Household:
         if not self._writes_logs:
             yield None
             return
-        path = self.config.logs / f"{name}.log"
-        if path.exists() and path.stat().st_size > LARGEST_LOG:
-            path.replace(path.with_suffix(".log.1"))
-        with path.open("ab") as file:
+        with (self.config.logs / f"{name}.log").open("ab") as file:
             yield file
 
     def _last_words(self, name: str) -> str:

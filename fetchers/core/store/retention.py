@@ -75,6 +75,22 @@ def is_cut(db: sql.Destination, run: str, streams: Sequence[str]) -> bool:
     )
 
 
+def told_of(url: str, runs: Sequence[str]) -> set[str] | None:
+    """Of these runs, those of which the diary has lines; None where there is no diary to ask. Raises StorageError."""
+    db = sql.connect_to_read(url)
+    if db is None:
+        return None
+    try:
+        if not sql.columns_of(db, "_hamgam_changes"):
+            return None
+        one = "SELECT 1 FROM _hamgam_changes WHERE run = ? LIMIT 1"
+        return {run for run in runs if db.execute(one, (run,)).fetchone() is not None}
+    except apsw.Error as error:
+        raise sql.storage_error(error) from error
+    finally:
+        db.close()
+
+
 def reaches_to(db: sql.Destination) -> dict[str, str]:
     """Stream → the moment from which on its diary is whole; a stream of which nothing was cut is not in it."""
     return {str(stream): str(since) for stream, since in db.execute("SELECT stream, since FROM _hamgam_kept")}

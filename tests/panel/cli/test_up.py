@@ -250,3 +250,25 @@ def test_a_program_that_keeps_dying_is_started_ever_more_slowly(instance: Config
             program.not_before = 0.0
             household._look_after()
         assert pauses == [1.0, 2.0, 4.0, 8.0]
+
+
+def test_a_log_that_has_grown_large_becomes_the_older_one_under_its_program(
+    instance: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(supervisor, "LARGEST_LOG", 100)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    instance.logs.mkdir()
+    log, older = instance.logs / "engine.log", instance.logs / "engine.log.1"
+    with supervisor.Household(instance) as household, log.open("ab", buffering=0) as programs_own:
+        programs_own.write(b"x" * 101)
+        household.shorten_logs()
+        programs_own.write(b"y")
+        assert (older.read_bytes(), log.read_bytes()) == (b"x" * 101, b"y")
+        household.shorten_logs()  # it is short now
+        assert log.read_bytes() == b"y"
+        older.unlink()
+        older.mkdir()  # what cannot be written: a full disk must not end `up`
+        programs_own.write(b"z" * 101)
+        household.shorten_logs()
+        assert log.read_bytes() == b""
+    assert "engine.log was emptied" in capsys.readouterr().err
