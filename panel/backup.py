@@ -1,6 +1,6 @@
 """Backups: one folder with all that an installation is, taken while it works, and checked before it counts.
 
-    instance/backups/hamgam-20261125T003000Z/
+    instance/backups/hamgam-20261125T003000Z/       (…Z-before-0007: made before migrating to that schema)
         manifest.json    what is in it, with a SHA-256 of each file; written last
         panel.db         the control database   (panel.dump where it is on PostgreSQL)
         data.db          the destination        (data.dump)
@@ -11,6 +11,7 @@ The control database is copied before the destination. So a restored status may 
 ledger beside the data puts right at the next start; the other way round, a status could claim what is not there.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -19,7 +20,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,9 +32,10 @@ from panel import migrations
 from panel.config import Config
 
 FORMAT = 1
-NAME = re.compile(r"hamgam-(\d{8}T\d{6}Z)")
+NAME = re.compile(r"hamgam-\d{8}T\d{6}Z(-before-(?P<before>\d{4}))?")
 KEEP_DAYS = 7
 KEEP_WEEKS = 4
+KEEP_UPGRADES = 3
 _CHUNK = 1 << 20
 
 
@@ -43,50 +45,66 @@ class BackupError(Exception):
 
 @dataclass(frozen=True)
 class Backup:
-    """A finished backup. size: bytes of all its files."""
+    """A finished backup. size: bytes of all its files. schema: of the control database in it.
+
+    before: the schema that was about to be migrated to; None for an ordinary one.
+    """
 
     folder: Path
     taken_at: datetime
     size: int
     schema: str
     files: dict[str, str]  # path within the folder -> SHA-256
+    before: str | None = None
 
 
-def take(config: Config, now: datetime, *, folder: Path | None = None) -> Backup:
+def take(config: Config, now: datetime, *, folder: Path | None = None, before: str | None = None) -> Backup:
     """Copy the installation into a new folder below `folder` (by default instance/backups), and check the copy.
 
     Readers and writers go on: SQLite's VACUUM INTO and pg_dump each read one snapshot. Nothing stands under the
     final name before all of it is whole and on the disk. Raises BackupError; then no file of it is left.
+    before: the schema that the control database is about to be migrated to.
     """
     home = folder or config.backups
-    final = home / f"hamgam-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    unfinished = home / f".{final.name}.unfinished"
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if final.exists():
-            raise BackupError(f"{final} is there already.")
-        _check_space(config, home)
-        _sweep(home)
-        unfinished.mkdir(mode=0o700)
-        _copy_all(config, unfinished)
-        files = {path.relative_to(unfinished).as_posix(): sha256(path) for path in _files(unfinished)}
-        manifest = {
-            "format": FORMAT,
-            "taken_at": now.astimezone(UTC).isoformat(timespec="seconds"),
-            "schema": migrations.head(),
-            "files": files,
-        }
-        (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-        for path in _files(unfinished):
-            path.chmod(0o600)
-            to_disk(path)
-        unfinished.rename(final)
-        to_disk(home)
+        with _one_at_a_time(home):
+            _check_space(config, home)
+            _sweep(home)
+            while (final := home / _name(now, before)).exists():
+                now += timedelta(seconds=1)  # one was made in this very second
+            unfinished = home / f".{final.name}.unfinished"
+            try:
+                _fill(config, unfinished, now)
+                unfinished.rename(final)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)  # gone already where all went well
+            to_disk(home)
     except (OSError, sqlite3.Error, subprocess.SubprocessError) as error:
         raise BackupError(f"The backup was not made: {_why(error)}. The data are not touched.") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)  # gone already where all went well
     return read(final)
+
+
+def _name(now: datetime, before: str | None) -> str:
+    return f"hamgam-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}" + (f"-before-{before}" if before else "")
+
+
+def _fill(config: Config, folder: Path, now: datetime) -> None:
+    """Copy everything into a new folder, and wait until it is on the disk."""
+    folder.mkdir(mode=0o700)
+    _copy_all(config, folder)
+    manifest = {
+        "format": FORMAT,
+        "taken_at": now.astimezone(UTC).isoformat(timespec="seconds"),
+        "schema": migrations.current(config) or migrations.head(),
+        "files": {path.relative_to(folder).as_posix(): sha256(path) for path in _files(folder)},
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    for path in _files(folder):
+        path.chmod(0o600)
+        to_disk(path)
+    for path in (*(path for path in folder.rglob("*") if path.is_dir()), folder):
+        to_disk(path)
 
 
 def read(folder: Path) -> Backup:
@@ -102,6 +120,7 @@ def read(folder: Path) -> Backup:
             sum((folder / name).stat().st_size for name in files),
             str(found["schema"]),
             files,
+            named["before"] if (named := NAME.fullmatch(folder.name)) else None,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackupError(f"{folder} is no backup, or not a whole one: {_why(error)}.") from error
@@ -154,12 +173,15 @@ def finished(home: Path) -> list[Backup]:
 def rotate(home: Path, now: datetime, *, days: int = KEEP_DAYS, weeks: int = KEEP_WEEKS) -> list[Path]:
     """Remove the backups that are no longer needed; those that went.
 
-    Kept are the newest of all, the newest of each of the last `days` days, and of each of the last `weeks` weeks (UTC).
+    Kept are the newest of all, the newest of each of the last `days` days, and of each of the last `weeks` weeks (UTC);
+    and apart from these, the newest three that were made before a migration.
     """
     backups = finished(home)
-    keep = {backup.folder for backup in backups[:1]}
+    ordinary = [backup for backup in backups if backup.before is None]
+    upgrades = [backup for backup in backups if backup.before is not None]
+    keep = {backup.folder for backup in (*ordinary[:1], *upgrades[:KEEP_UPGRADES])}
     met: set[tuple[str, int, int]] = set()
-    for backup in backups:
+    for backup in ordinary:
         year, week, _ = backup.taken_at.isocalendar()
         for period, reach in (
             (("day", backup.taken_at.year, backup.taken_at.timetuple().tm_yday), timedelta(days=days)),
@@ -230,13 +252,30 @@ def _copy_database(url: str, target: Path, name: str) -> None:
         copy_file(path, target / f"{name}.db")
 
 
+@contextmanager
+def _one_at_a_time(home: Path) -> Iterator[None]:
+    """Wait for a backup that another process makes here: each removes what an earlier, killed one has left."""
+    descriptor = os.open(home, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def room_needed(config: Config) -> int:
+    """How many bytes the next backup may take, as far as they are in files."""
+    databases = [sqlite_path(config.panel_database_url), sqlite_path(config.data_database_url)]
+    paths = [*(path for path in databases if path is not None), *config.staging.glob("*.db")]
+    return sum(path.stat().st_size for path in paths if path.exists())
+
+
 def _check_space(config: Config, home: Path) -> None:
-    paths = [sqlite_path(config.panel_database_url), sqlite_path(config.data_database_url)]
-    needed = sum(path.stat().st_size for path in paths if path is not None and path.exists())
-    free = shutil.disk_usage(home).free
+    needed, free = room_needed(config), shutil.disk_usage(home).free
     if free < needed:
         raise BackupError(
-            f"The backup was not made: it may need {needed >> 20} MB, {free >> 20} MB are free in {home}. Make room."
+            f"The backup was not made: it may need {needed >> 20} MB, {free >> 20} MB are free in {home}. "
+            "The data are not touched. Make room, or name another folder (backup --to)."
         )
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from fetchers.core import registry
-from panel import audit, campuses, db, restore, settings
+from panel import audit, campuses, db, migrations, settings, startup
 from panel.clock import utcnow
 from panel.config import ROOT, Config, ConfigError
+from panel.migrations import Upgraded
 from panel.models import Campus, DataSync, User
 
 log = logging.getLogger(__name__)
@@ -28,25 +29,27 @@ class Seeded:
     campus_problems: tuple[str, ...] = ()
     administrator: str | None = None
     made_password: str | None = None
+    upgraded: Upgraded | None = None
 
 
-def prepare(config: Config, *, administrator: bool = False, now: datetime | None = None) -> Seeded:
+def prepare(
+    config: Config, *, administrator: bool = False, make_backup: bool = True, now: datetime | None = None
+) -> Seeded:
     """Make an instance ready for any command: newest schema, seeded rows. Safe to call at once from many.
 
     administrator: where there is no user yet, make one with a random password (only a start that can show it
     asks for that); one whose password the environment gives is made in any case.
-    Raises HalfRestored, MigrationError.
+    Raises NotWell, HalfRestored, MigrationError.
     """
-    from panel import migrations
-
-    restore.refuse_half_restored(config.instance)
+    startup.refuse_what_is_not_well(config)
     for folder in (config.staging, config.logs):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    migrations.upgrade(config)
+    upgraded = migrations.upgrade(config, make_backup=make_backup)
     engine = db.open_engine(config.panel_database_url)
     try:
         with db.writing(db.sessionmaker(engine, expire_on_commit=False)) as session:
-            return seed(session, config, now or utcnow(), administrator=administrator)
+            seeded = seed(session, config, now or utcnow(), administrator=administrator)
+        return replace(seeded, upgraded=upgraded)
     finally:
         engine.dispose()
 

@@ -1,7 +1,7 @@
 """What the commands share: the configuration, an opened and prepared database, errors as sentences."""
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from sqlalchemy import select
@@ -10,6 +10,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from panel.config import Config, ConfigError, load
 from panel.models import DataSync
+
+if TYPE_CHECKING:
+    from panel.migrations import Upgraded
 
 ACTOR = "cli"
 
@@ -30,17 +33,21 @@ class Commands(click.Group):
         from panel.backup import BackupError
         from panel.migrations import MigrationError
         from panel.restore import HalfRestored
+        from panel.startup import NotWell
         from panel.vault import VaultError
 
         try:
             return super().invoke(ctx)
-        except (ConfigError, HalfRestored, MigrationError, VaultError) as error:
+        except (ConfigError, HalfRestored, MigrationError, NotWell, VaultError) as error:
             raise Refusal(str(error)) from error
         except BackupError as error:
             raise click.ClickException(str(error)) from error
         except DBAPIError as error:
             # The statement and its parameters stay out: they may hold a person's data.
-            raise click.ClickException(f"the control database does not answer: {error.orig}") from error
+            words = f"the control database does not answer: {error.orig}"
+            if getattr(error.orig, "sqlite_errorname", "") in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
+                words += ". Stop the service, and restore the newest backup: python -m panel restore newest"
+            raise click.ClickException(words) from error
 
 
 class House:
@@ -48,6 +55,8 @@ class House:
 
     def __init__(self, demo: bool | None) -> None:
         self.demo = demo
+        self.make_backup = True  # before an existing database is migrated
+        self.upgraded: Upgraded | None = None
 
     @cached_property
     def config(self) -> Config:
@@ -58,7 +67,8 @@ class House:
         """Sessions on the prepared control database."""
         from panel import db, seed
 
-        seeded = seed.prepare(self.config)
+        seeded = seed.prepare(self.config, make_backup=self.make_backup)
+        self.upgraded = seeded.upgraded
         for problem in seeded.campus_problems:
             say(problem)
         return db.session_factory(self.config.panel_database_url)

@@ -10,8 +10,11 @@ from panel.cli.house import House, Refusal
 
 @click.command()
 @click.option("--demo/--no-demo", default=None, help="The demonstration with a simulated gateway, or never.")
+@click.option(
+    "--no-backup", is_flag=True, help="Migrate an older database without the backup that is made before."
+)
 @click.pass_obj
-def up(house: House, demo: bool | None) -> None:
+def up(house: House, demo: bool | None, no_backup: bool) -> None:
     """Start everything: the panel and the engine, watched over.
 
     While no gateway is configured this starts the demonstration, in a house of its own.
@@ -21,7 +24,7 @@ def up(house: House, demo: bool | None) -> None:
     if demo is not None:
         house.demo = demo
     try:
-        sys.exit(supervisor.up(house.demo))
+        sys.exit(supervisor.up(house.demo, make_backup=not no_backup))
     except supervisor.CannotStart as error:
         raise Refusal(str(error)) from error
 

@@ -65,15 +65,25 @@ def restore(house: House, folder: Path) -> None:
 
 
 @click.command()
+@click.option("--no-backup", is_flag=True, help="Go without the backup that is made before.")
 @click.pass_obj
-def migrate(house: House) -> None:
-    """Bring the control database to this version's schema (every start does it too)."""
+def migrate(house: House, no_backup: bool) -> None:
+    """Bring the control database to this version's schema (every start does it too).
+
+    Before an existing database is changed, a backup is made and checked; without one nothing is changed.
+    The service must be stopped.
+    """
     from panel import migrations
 
-    before = migrations.current(house.config)
+    house.make_backup = not no_backup
     _ = house.sessions
-    after = migrations.head()
-    click.echo(f"schema {after}" + (", nothing to do" if before == after else f", was {before or 'empty'}"))
+    upgraded = house.upgraded
+    if upgraded is None:
+        click.echo(f"schema {migrations.head()}, nothing to do")
+        return
+    click.echo(f"schema {migrations.head()}, was {upgraded.before or 'empty'}")
+    if upgraded.backup is not None:
+        click.echo(f"the backup of before: {upgraded.backup}")
 
 
 @click.command()

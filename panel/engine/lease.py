@@ -52,11 +52,16 @@ class Holder:
 
 def holder(session: Session) -> Holder | None:
     """Who leads; None if nobody does: then runs wait."""
-    row = session.execute(select(EngineLease, _running_out(session)).where(EngineLease.id == 1)).one_or_none()
-    if row is None or row[0].owner is None or row[1] or _owner_is_gone(row[0]):
+    # By their names: these columns are there since the first schema, and a migration asks before it adds others.
+    row = session.execute(
+        select(
+            EngineLease.owner, EngineLease.epoch, EngineLease.pid, EngineLease.heartbeat_at, EngineLease.boot_id,
+            _running_out(session).label("runs_out"),
+        ).where(EngineLease.id == 1)
+    ).one_or_none()  # fmt: skip
+    if row is None or row.owner is None or row.runs_out or _owner_is_gone(row.owner, row.boot_id):
         return None
-    lease: EngineLease = row[0]
-    return Holder(str(lease.owner), lease.epoch, lease.pid, lease.heartbeat_at)
+    return Holder(row.owner, row.epoch, row.pid, row.heartbeat_at)
 
 
 class Lease:
@@ -169,7 +174,7 @@ class Lease:
             self.heard_before = row.heartbeat_at if dialect is sqlite else None
             epoch = max(row.epoch, destination_epoch) + 1
             free = or_(EngineLease.owner.is_(None), _running_out(session))
-            if row.owner is not None and _owner_is_gone(row):
+            if row.owner is not None and _owner_is_gone(row.owner, row.boot_id):
                 free = or_(free, EngineLease.owner == row.owner)
             values = {"owner": self.owner, "epoch": epoch, "pid": os.getpid(), **self._until(session)}
             taken = self._update(session, and_(EngineLease.epoch == row.epoch, free), values)
@@ -217,15 +222,15 @@ def _owner() -> str:
     )
 
 
-def _owner_is_gone(lease: EngineLease) -> bool:
+def _owner_is_gone(owner: str | None, boot_id: str | None) -> bool:
     """Whether the owner was a process of this machine and namespace and no longer lives.
 
     It saves the wait for the lease's end after a crash; where it cannot be known, the wait remains.
     """
-    parts = (lease.owner or "").split("|")
-    if len(parts) != 4 or parts[3] != process.namespace()[:40] or lease.boot_id != clock.boot_id():
+    parts = (owner or "").split("|")
+    if len(parts) != 4 or parts[3] != process.namespace()[:40] or boot_id != clock.boot_id():
         return False
     pid, began = parts[1], parts[2]
     if not (pid.isdigit() and began.isdigit()):
         return False
-    return not process.lives(int(pid), int(began), lease.boot_id)
+    return not process.lives(int(pid), int(began), boot_id)

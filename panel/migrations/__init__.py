@@ -1,12 +1,18 @@
 """The control database's schema, step by step. `upgrade` is all that a start needs."""
 
+import fcntl
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from panel.clock import utcnow
@@ -24,33 +30,49 @@ class MigrationError(Exception):
     """The database cannot be brought to this version's schema."""
 
 
-def upgrade(config: Config, *, now: datetime | None = None) -> bool:
-    """Bring the control database to the newest schema; True if that changed anything.
+@dataclass(frozen=True)
+class Upgraded:
+    """What an upgrade did. before: the schema until then; None: there was none. backup: of the time before."""
+
+    before: str | None
+    backup: Path | None
+
+
+def upgrade(config: Config, *, now: datetime | None = None, make_backup: bool = True) -> Upgraded | None:
+    """Bring the control database to the newest schema; None if there was nothing to do.
 
     1. Look, without a lock: almost always there is nothing to do.
-    2. Copy an existing SQLite database into instance/backups.
-    3. Under the write lock, look again (another process may have been quicker); migrate in one transaction.
+    2. One process at a time: look again, for another one may have been quicker.
+    3. Refuse while an engine of an earlier version works on it.
+    4. Make a backup, checked, of the whole installation; without one nothing is migrated.
+    5. Under the write lock, migrate in one transaction: killed at any moment, the schema is the old or the new one.
+
+    make_backup: False only where a person has said so. Raises MigrationError.
     """
     engine = _engine(config.panel_database_url)
     try:
         with engine.connect() as connection:
             before = _revision(connection)
             if before == head():
-                return False
+                return None
             _refuse_strangers(connection, before)
-        if before is not None:
-            _backup(config, before, now or utcnow())
-        with intent_to_write(), engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _MIGRATING})
-            if _revision(connection) == head():
-                return False
-            migrate(connection)
-            _check_references(connection)
+        with _one_at_a_time(config):
+            with engine.connect() as connection:
+                before = _revision(connection)
+            if before == head():
+                return None
+            saved = None if before is None else _prepare(config, engine, now or utcnow(), make_backup)
+            with intent_to_write(), engine.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _MIGRATING})
+                if _revision(connection) == head():
+                    return None
+                migrate(connection)
+                _check_references(connection)
     finally:
         engine.dispose()
     log.info("the control database is at schema %s (was: %s)", head(), before or "empty")
-    return True
+    return Upgraded(before, saved)
 
 
 def current(config: Config) -> str | None:
@@ -120,17 +142,43 @@ def _refuse_strangers(connection: Connection, revision: str | None) -> None:
         )
 
 
-def _backup(config: Config, revision: str, now: datetime) -> None:
-    from panel.backup import copy_file  # which asks this module what the newest schema is
+@contextmanager
+def _one_at_a_time(config: Config) -> Iterator[None]:
+    """Wait while another process of this installation migrates. The kernel gives the lock back however it ends."""
+    descriptor = os.open(config.instance / "migrate.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
-    url = make_url(config.panel_database_url)
-    if url.get_backend_name() != "sqlite" or not url.database:
-        log.warning("PostgreSQL: no backup is made before migrating; use pg_dump")
-        return
-    config.backups.mkdir(parents=True, exist_ok=True, mode=0o700)
-    target = config.backups / f"panel-{revision}-{now:%Y%m%dT%H%M%S%f}.db"
-    copy_file(Path(url.database), target)
-    log.info("the control database was copied to %s before migrating", target)
+
+def _prepare(config: Config, engine: Engine, now: datetime, make_backup: bool) -> Path | None:
+    """Before an existing database is migrated: nobody works on it, and what it is now is kept. The backup's folder."""
+    from panel import backup as backups  # which asks this module what the newest schema is
+    from panel.engine import lease
+
+    with Session(engine) as session:
+        holder = lease.holder(session)
+    if holder is not None:
+        raise MigrationError(
+            f"An engine of an earlier version is at work (process {holder.pid}); nothing was changed. "
+            "Stop it (systemctl stop hamgam), then start this version."
+        )
+    if not make_backup:
+        log.warning("no backup is made before migrating")
+        return None
+    try:
+        taken = backups.take(config, now, before=head())
+        backups.check(taken)
+        backups.rotate(config.backups, now)
+    except backups.BackupError as error:
+        raise MigrationError(
+            f"{error} So the control database was not migrated, and stays as it is. Mend that and start again; "
+            "or go without a backup: python -m panel migrate --no-backup"
+        ) from error
+    log.info("a backup was made before migrating: %s", taken.folder)
+    return taken.folder
 
 
 def _check_references(connection: Connection) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 
-from panel import campuses, db, settings
+from panel import campuses, db, settings, startup
 from panel.config import Config, load
 from panel.models import DataSync, User
 from panel.seed import prepare
@@ -52,6 +52,7 @@ def is_due() -> bool:
         return config.demo
     if any(config.variable(name) for name in _gateway_variables()):
         return False
+    startup.refuse_what_is_not_well(config, closely=True)
     url = make_url(config.panel_database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
         return True

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from panel import startup
 from panel.config import ROOT, Config, load
 from panel.seed import Seeded, prepare
 from panel.service import demo as demonstration
@@ -68,20 +69,23 @@ def web_command() -> list[str]:
     ]
 
 
-def up(demo: bool | None) -> int:
+def up(demo: bool | None, *, make_backup: bool = True) -> int:
     """Start everything and stay until told to stop.
 
-    1. Settle which house this is; make sure that nobody else runs it and that the port is free.
+    1. Settle which house this is; make sure that it is well, that nobody else runs it, and that the port is free.
     2. Prepare it: schema, key, rows, first administrator.
     3. Start the programs; print the address once the panel answers.
     4. Start again what dies. On Ctrl-C or TERM end all of them, and wait until they are gone.
+
+    make_backup: before an existing database is migrated.
     """
     if demo is None:
         demo = demonstration.is_due()
     config = load(demo=demo)
+    startup.refuse_what_is_not_well(config, closely=True)
     with alone(config):
         _port_is_free(config)
-        seeded = prepare(config, administrator=True)
+        seeded = prepare(config, administrator=True, make_backup=make_backup)
         with Household(config) as household:
             return household.keep(seeded)
 

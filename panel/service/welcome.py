@@ -62,6 +62,9 @@ def welcome(config: Config, seeded: Seeded, logs: Path | None = None) -> str:
             f"  Careful: the panel listens on {config.host} without encryption. Passwords can be read on the way;",
             "  put a proxy with https before it.",
         ]
+    if seeded.upgraded is not None and seeded.upgraded.before is not None:
+        kept = seeded.upgraded.backup or "was not made, as you said"
+        lines += ["", f"  The control database was brought to this version. The backup of before: {kept}"]
     lines += [f"  {problem}" for problem in seeded.campus_problems]
     lines += ["", "  Ctrl-C stops it." + (f" Logs: {logs}" if logs else ""), ""]
     return "\n".join(lines)

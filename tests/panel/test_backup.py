@@ -259,6 +259,29 @@ def test_old_backups_go_and_the_newest_of_each_day_and_week_stay(house: Config) 
     assert stranger.exists()
 
 
+def test_backups_before_migrations_are_kept_apart_the_newest_three(house: Config) -> None:
+    """They do not take the place of a day's backup, nor does a nightly rotation remove the way back."""
+    ordinary = backup.take(house, NOW - timedelta(days=100))
+    made = [backup.take(house, NOW - timedelta(days=90 - day), before="0007") for day in range(5)]
+    assert [found.before for found in made] == ["0007"] * 5 and ordinary.before is None
+    assert backup.rotate(house.backups, NOW) == [found.folder for found in reversed(made[:2])]
+    assert {found.folder for found in backup.finished(house.backups)} == {
+        ordinary.folder, *(found.folder for found in made[2:]),
+    }  # fmt: skip
+
+
+def test_a_backup_says_which_schema_it_holds_and_not_which_one_this_version_knows(house: Config) -> None:
+    with closing(sqlite3.connect(house.instance / "panel.db")) as control:
+        control.execute("UPDATE alembic_version SET version_num = '0001'")
+        control.commit()
+    assert backup.take(house, NOW).schema == "0001"
+
+
+def test_two_backups_of_one_second_have_names_of_their_own(house: Config) -> None:
+    names = {backup.take(house, NOW).folder.name for _ in range(2)}
+    assert names == {"hamgam-20261125T003000Z", "hamgam-20261125T003001Z"}
+
+
 def test_the_newest_backup_stays_however_old(house: Config) -> None:
     taken = backup.take(house, NOW)
     assert backup.rotate(house.backups, NOW + timedelta(days=900)) == []

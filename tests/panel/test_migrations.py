@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from panel import migrations
+from panel import backup, migrations
 from panel.config import Config, load
 from panel.db import open_engine
 from panel.models import Base
@@ -74,15 +74,17 @@ def test_migrating_again_changes_nothing_and_copies_nothing(instance: Config) ->
     assert not instance.backups.exists()
 
 
-def test_an_older_database_is_copied_before_it_is_migrated(
+def test_before_an_older_database_is_migrated_a_backup_is_made(
     instance: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     migrations.upgrade(instance)
+    head = migrations.head()
     monkeypatch.setattr(migrations, "head", lambda: "9999")
-    migrations.upgrade(instance)
-    copies = list(instance.backups.iterdir())
-    assert len(copies) == 1
-    assert schema(copies[0]) == schema(instance.instance / "panel.db")
+    upgraded = migrations.upgrade(instance)
+    assert upgraded is not None and upgraded.backup is not None
+    assert upgraded.backup.name.endswith("-before-9999")
+    assert backup.read(upgraded.backup).schema == head
+    assert schema(upgraded.backup / "panel.db") == schema(instance.instance / "panel.db")
 
 
 def test_a_database_of_a_newer_version_is_left_alone(instance: Config) -> None:
@@ -112,7 +114,7 @@ def test_a_migration_that_fails_leaves_an_empty_database(
 
 
 def test_first_starts_at_once_migrate_once(instance: Config) -> None:
-    done: list[bool | Exception] = []
+    done: list[migrations.Upgraded | Exception | None] = []
 
     def start() -> None:
         try:
@@ -125,4 +127,5 @@ def test_first_starts_at_once_migrate_once(instance: Config) -> None:
         thread.start()
     for thread in starts:
         thread.join(60)
-    assert sorted(done, key=repr) == [False, False, False, True]
+    assert len(done) == 4 and done.count(None) == 3
+    assert migrations.Upgraded(before=None, backup=None) in done
