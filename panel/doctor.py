@@ -1,143 +1,86 @@
-"""The doctor: looks at everything that an instance stands on, and says what to do about what is wrong."""
+"""The doctor: looks at everything that an installation stands on, and says what to do about what is wrong."""
 
-import os
-import shutil
-import sqlite3
-import stat
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import func, or_, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from panel import backup, db, explain, migrations, probe, settings
+from panel import backup, db, explain, leftovers, machine, migrations, probe, settings, sizes, startup
 from panel.clock import utcnow
 from panel.config import Config
 from panel.destination import reader
-from panel.models import DataSync, User
+from panel.engine import lease, roll
+from panel.finding import Finding
+from panel.models import DataSync, SyncRun, User
 
-OLD_BACKUP = 7  # days
-LITTLE_SPACE = 2 * 1024**3
-NO_SPACE = 200 * 1024**2
-# Year of this version: a clock before it was never set.
-EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at. state: ok, warn, bad."""
-
-    state: str
-    text: str
-    todo: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+OLD_BACKUP = timedelta(days=7)
+SILENT = timedelta(seconds=30)  # a leader renews its lease every five seconds
+WAITS_LONG = timedelta(minutes=15)
+UNFINISHED = timedelta(days=1)  # what an orderly end would have removed within minutes
+NAMED = 5
 
 
-def examine(config: Config, *, ask_gateway: bool = True) -> list[Finding]:
+def examine(config: Config, *, ask_gateway: bool = True, now: datetime | None = None) -> list[Finding]:
     """Look at everything; a thing that cannot be looked at is a finding, not an error."""
-    found = [*_folder(config), *_space(config), *_clock()]
+    now = now or utcnow()
+    found = list(machine.look(config, now))
     database = list(_control_database(config))
     found += [*database, *_data_database(config)]
     if any(finding.state == "bad" for finding in database):
-        return found
+        return [*found, *_backups(config, now, there_is_something_to_lose=True)]
     engine = db.open_engine(config.panel_database_url)
     try:
         with db.sessionmaker(engine)() as session:
+            synced = session.scalar(select(DataSync.id).where(DataSync.last_success_at.is_not(None)).limit(1))
             found += [
-                *_engine(session, config),
-                *_backups(session, config),
+                *_engine(session, config, now),
+                *_stuck(session, now),
+                *_leftovers(session, config, now),
+                *_backups(config, now, there_is_something_to_lose=synced is not None),
                 *_people(session),
                 *_campuses(session, config),
                 *_sources(session, config, ask_gateway),
+                *sizes.look(session, config),
             ]
     finally:
         engine.dispose()
     return found
 
 
-def _folder(config: Config) -> Iterator[Finding]:
-    if not os.access(config.instance, os.W_OK | os.X_OK):
-        yield Finding("bad", f"{config.instance} cannot be written", "Give it to the account of the panel.")
-        return
-    yield Finding("ok", f"the instance is {config.instance}")
-    key = config.instance / "secret.key"
-    if key.exists() and stat.S_IMODE(key.stat().st_mode) & 0o077:
-        yield Finding("bad", f"others can read {key}", f"chmod 600 {key}")
-    elif key.exists():
-        yield Finding("ok", "the secret key is readable for this account alone")
-
-
-def _space(config: Config) -> Iterator[Finding]:
-    free = shutil.disk_usage(config.instance).free
-    words = f"{free / 1024**3:.1f} GB free on the disk of the instance"
-    if free < NO_SPACE:
-        yield Finding("bad", words, "Make room: nothing can be written soon.")
-    elif free < LITTLE_SPACE:
-        yield Finding("warn", words, "Make room before it is needed.")
-    else:
-        yield Finding("ok", words)
-
-
-def _clock() -> Iterator[Finding]:
-    now = utcnow()
-    if now < EARLIEST:
-        yield Finding("bad", f"the clock says {now:%Y-%m-%d}", "Set it; schedules and terms depend on it.")
-        return
-    try:
-        # Since 1401 Iran keeps one time all the year; older zone data add an hour in summer.
-        summer = datetime(2026, 7, 1, tzinfo=ZoneInfo("Asia/Tehran")).utcoffset()
-    except ZoneInfoNotFoundError:
-        yield Finding(
-            "bad", "there are no time zone data", "Install the tzdata package (it is in requirements.txt)."
-        )
-        return
-    if summer != timedelta(hours=3, minutes=30):
-        yield Finding(
-            "warn", "the time zone data are from before 2022", "Update tzdata: summers are an hour off."
-        )
-    else:
-        yield Finding(
-            "ok", f"clock and time zone: {now.astimezone(ZoneInfo('Asia/Tehran')):%Y-%m-%d %H:%M} in Tehran"
-        )
-
-
 def _control_database(config: Config) -> Iterator[Finding]:
+    path = backup.sqlite_path(config.panel_database_url)
+    if path is not None and path.exists():
+        finding = _integrity("control", "the control database", path)
+        yield finding
+        if finding.state == "bad":
+            return
     try:
         revision = migrations.current(config)
     except DBAPIError as error:
-        yield Finding("bad", f"the control database does not open: {error.orig}", "Check PANEL_DATABASE_URL.")
+        yield Finding(
+            "control", "bad", f"the control database does not open: {error.orig}", "Check PANEL_DATABASE_URL."
+        )
         return
     if revision != migrations.head():
         yield Finding(
-            "bad", f"the schema is {revision or 'empty'}, not {migrations.head()}", "python -m panel migrate"
-        )
-        return
-    url = make_url(config.panel_database_url)
-    if url.get_backend_name() == "sqlite":
-        yield _integrity("the control database", Path(url.database or ""))
-    else:
-        yield Finding("ok", f"the control database answers (schema {revision})")
+            "schema", "bad", f"the schema is {revision or 'empty'}, not {migrations.head()}",
+            "Stop the service, then: python -m panel migrate",
+        )  # fmt: skip
+    elif path is None:
+        yield Finding("control", "ok", f"the control database answers (schema {revision})")
 
 
 def _data_database(config: Config) -> Iterator[Finding]:
-    url = make_url(config.data_database_url)
-    if url.get_backend_name() != "sqlite":
+    path = backup.sqlite_path(config.data_database_url)
+    if path is None:
         yield _answers(config.data_database_url)
-        return
-    path = Path(url.database or "")
-    if not path.exists():
-        yield Finding("ok", "the data are not there yet: nothing was synced so far")
-        return
-    yield _integrity("the data", path)
+    elif not path.exists():
+        yield Finding("data", "ok", "the data are not there yet: nothing was synced so far")
+    else:
+        yield _integrity("data", "the data", path)
 
 
 def _answers(url: str) -> Finding:
@@ -146,62 +89,154 @@ def _answers(url: str) -> Finding:
             connection.execute(text("SELECT 1"))
     except SQLAlchemyError as error:
         return Finding(
+            "data",
             "bad",
             f"the data's database server does not answer: {type(error).__name__}",
             "Check DATA_DATABASE_URL, and whether PostgreSQL runs.",
         )
-    return Finding("ok", "the data's database server answers")
+    return Finding("data", "ok", "the data's database server answers")
 
 
-def _integrity(name: str, path: Path) -> Finding:
-    try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
-            answer = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-    except sqlite3.Error as error:
-        answer = str(error)
-    if answer == "ok":
-        return Finding("ok", f"{name}: {path.name} is whole ({path.stat().st_size / 1024**2:.1f} MB)")
+def _integrity(check: str, name: str, path: Path) -> Finding:
+    found = startup.damage(path, "integrity_check")
+    if found is None:
+        size = path.stat().st_size / 1024**2
+        return Finding(check, "ok", f"{name}: {path.name} is whole ({size:.1f} MB)")
     return Finding(
-        "bad", f"{name}: {path} is damaged: {answer[:120]}", "Stop the panel and restore a backup."
+        check,
+        "bad",
+        f"{name}: {path} is damaged: {found}",
+        "Stop the service, then: python -m panel restore newest. And look at the disk: dmesg, smartctl.",
     )
 
 
-def _engine(session: Session, config: Config) -> Iterator[Finding]:
-    from panel.engine import lease
-
-    holder = lease.holder(session)
+def _engine(session: Session, config: Config, now: datetime) -> Iterator[Finding]:
+    holder, here = lease.holder(session), roll.present(config.instance)
     if holder is None:
-        yield Finding("warn", "no engine is running: schedules wait", "Start it: python -m panel up")
+        waiting = session.scalar(select(DataSync.id).where(DataSync.schedule_kind != "off").limit(1))
+        state = "warn" if waiting is None or config.engine == "inline" else "bad"
+        yield Finding(
+            "engine", state, "no engine is running: schedules wait",
+            "Start it: systemctl start hamgam, or python -m panel up",
+        )  # fmt: skip
+    elif holder.heartbeat_at is not None and now - holder.heartbeat_at > SILENT:
+        seconds = (now - holder.heartbeat_at).total_seconds()
+        yield Finding(
+            "engine", "bad", f"the engine (process {holder.pid}) has not been heard of for {seconds:.0f} s",
+            "It hangs, or the clock was set: systemctl restart hamgam",
+        )  # fmt: skip
     else:
-        yield Finding("ok", f"an engine leads (process {holder.pid}, epoch {holder.epoch})")
+        yield Finding("engine", "ok", f"an engine leads (process {holder.pid}, epoch {holder.epoch})")
+    others = [pid for pid in here if holder is None or pid != holder.pid]
+    if holder is not None and others:
+        yield Finding(
+            "engine", "warn",
+            f"{len(others) + 1} engines are at work here: process {holder.pid} leads, "
+            f"{', '.join(map(str, others))} only stands by",
+            "If nobody wants that, stop those: an engine that was started by hand, or a second service.",
+        )  # fmt: skip
 
 
-def _backups(session: Session, config: Config) -> Iterator[Finding]:
+def _stuck(session: Session, now: datetime) -> Iterator[Finding]:
+    """Runs whose row says something that nobody makes true any more."""
+    holder = lease.holder(session)
+    left = select(SyncRun.id).where(SyncRun.status == "running")
+    if holder is not None:
+        # A leader judges what another one has left within its first sweep.
+        foreign = or_(SyncRun.epoch.is_(None), SyncRun.epoch != holder.epoch)
+        left = left.where(foreign, SyncRun.started_at < now - timedelta(minutes=2))
+    running = session.scalars(left.order_by(SyncRun.id)).all()
+    if running and holder is None:
+        yield Finding(
+            "stuck", "warn", f"{_runs(running)}: running, by their row, and no engine works at them",
+            "Start the engine: it finds out how they ended, and goes on with what is missing.",
+        )  # fmt: skip
+    elif running:
+        yield Finding(
+            "stuck", "bad", f"{_runs(running)}: left behind by an earlier engine, and still not judged",
+            "Look into the engine's log, then: systemctl restart hamgam",
+        )  # fmt: skip
+    late = select(SyncRun.id).where(SyncRun.status == "pending", SyncRun.not_before < now - WAITS_LONG)
+    waiting = session.scalars(late.order_by(SyncRun.id)).all()
+    busy = session.scalar(select(func.count()).where(SyncRun.status == "running"))
+    if waiting and holder is not None and not busy:
+        yield Finding(
+            "stuck", "bad", f"{_runs(waiting)}: waiting for a quarter of an hour, while the engine has nothing to do",
+            "Look into the engine's log, then: systemctl restart hamgam",
+        )  # fmt: skip
+    if not running and not (waiting and holder is not None and not busy):
+        yield Finding("stuck", "ok", "no run is stuck")
+
+
+def _runs(numbers: Sequence[int]) -> str:
+    named = ", ".join(map(str, numbers[:NAMED])) + (" …" if len(numbers) > NAMED else "")
+    return f"run {named}" if len(numbers) == 1 else f"{len(numbers)} runs ({named})"
+
+
+def _leftovers(session: Session, config: Config, now: datetime) -> Iterator[Finding]:
+    """Files of what was killed or restored, which nobody needs."""
+    staged = [path for path in leftovers.of_staging(session, config, now) if _is_older(path, now, UNFINISHED)]
+    if staged:
+        yield Finding(
+            "leftovers", "warn", f"{_megabytes(staged)} in {config.staging} belong to runs that are over",
+            "The engine removes them while it has nothing else to do. If they stay, look into its log.",
+        )  # fmt: skip
+    unfinished = [
+        path for path in config.backups.glob(".hamgam-*.unfinished") if _is_older(path, now, UNFINISHED)
+    ]
+    if unfinished:
+        yield Finding(
+            "leftovers", "warn", f"a backup was killed before its end: {unfinished[0]}",
+            "The next one removes it: python -m panel backup",
+        )  # fmt: skip
+    aside = [*config.instance.glob("*.before-restore-*"), *config.staging.glob("*.before-restore-*")]
+    if aside:
+        yield Finding(
+            "leftovers", "warn", f"{_megabytes(aside)} were moved aside by a restore",
+            f"When all is well: rm {config.instance}/*.before-restore-*",
+        )  # fmt: skip
+    if not staged and not unfinished and not aside:
+        yield Finding("leftovers", "ok", "nothing lies about")
+
+
+def _is_older(path: Path, now: datetime, age: timedelta) -> bool:
+    return now - datetime.fromtimestamp(path.stat().st_mtime, UTC) > age
+
+
+def _megabytes(paths: list[Path]) -> str:
+    return f"{sum(path.stat().st_size for path in paths) / 1024**2:.1f} MB"
+
+
+def _backups(config: Config, now: datetime, *, there_is_something_to_lose: bool) -> Iterator[Finding]:
     todo = "python -m panel backup; for one every night, see docs/deploy.md"
     newest = next(iter(backup.finished(config.backups)), None)
     if newest is not None:
-        age = (utcnow() - newest.taken_at).days
+        age = now - newest.taken_at
         state = "warn" if age > OLD_BACKUP else "ok"
-        yield Finding(state, f"the newest backup is {age} days old", todo if state == "warn" else "")
-    elif (
-        session.scalar(select(DataSync.id).where(DataSync.last_success_at.is_not(None)).limit(1)) is not None
-    ):
-        yield Finding("warn", f"there is no backup in {config.backups}", todo)
+        words = f"the newest backup is {age.days} days old"
+        yield Finding("backup", state, words, todo if state == "warn" else "")
+    elif there_is_something_to_lose:
+        yield Finding("backup", "warn", f"there is no backup in {config.backups}", todo)
 
 
 def _people(session: Session) -> Iterator[Finding]:
     some = session.scalar(select(User.id).where(User.role == "admin", User.active).limit(1))
     if some is None:
-        yield Finding("warn", "nobody can administer the panel", "python -m panel user add NAME --role admin")
+        yield Finding(
+            "people", "warn", "nobody can administer the panel", "python -m panel user add NAME --role admin"
+        )
 
 
 def _campuses(session: Session, config: Config) -> Iterator[Finding]:
     codes = settings.active_campuses(session)
     if codes:
-        yield Finding("ok", f"{len(codes)} campuses are fetched")
+        yield Finding("campuses", "ok", f"{len(codes)} campuses are fetched")
     else:
         yield Finding(
-            "warn", "there is no campus, so no student is fetched", "python -m panel campuses import FILE"
+            "campuses",
+            "warn",
+            "there is no campus, so no student is fetched",
+            "python -m panel campuses import FILE",
         )
 
 
@@ -211,14 +246,18 @@ def _sources(session: Session, config: Config, ask_gateway: bool) -> Iterator[Fi
         declared = settings.declared(sync)
         found = settings.resolved(sync, session, config)
         if not declared:
-            yield Finding("bad", f"{sync.key}: the fetcher file cannot be used: {found.problems[0][1]}")
+            yield Finding(
+                "source", "bad", f"{sync.key}: the fetcher file cannot be used: {found.problems[0][1]}"
+            )
             continue
         if found.problems:
             words = "; ".join(f"{name or 'settings'}: {problem}" for name, problem in found.problems)
-            yield Finding("warn", f"{sync.key}: {words}", f"python -m panel set {sync.key} NAME=VALUE")
+            yield Finding(
+                "source", "warn", f"{sync.key}: {words}", f"python -m panel set {sync.key} NAME=VALUE"
+            )
             continue
         if not ask_gateway:
-            yield Finding("ok", f"{sync.key}: its settings are complete")
+            yield Finding("source", "ok", f"{sync.key}: its settings are complete")
             continue
         # One login for all sources behind one gateway.
         shared = tuple(
@@ -226,10 +265,14 @@ def _sources(session: Session, config: Config, ask_gateway: bool) -> Iterator[Fi
             for name, info in declared.items()
             if settings.extra(info).get("env")
         )
-        answer = asked.get(shared) or probe.check(sync.fetcher, found.values, config)
-        asked[shared] = answer
+        answer = asked.get(shared)
+        if answer is None:
+            answer = asked[shared] = probe.check(sync.fetcher, found.values, config)
+            yield from machine.against_gateway(answer.clock_off)
         if answer.ok:
-            yield Finding("ok", f"{sync.key}: settings complete, {answer.message or 'the gateway answers'}")
+            yield Finding(
+                "gateway", "ok", f"{sync.key}: settings complete, {answer.message or 'the gateway answers'}"
+            )
         else:
             why = explain.english(answer.code, answer.params)
-            yield Finding("bad", f"{sync.key}: {why.what}", why.todo)
+            yield Finding("gateway", "bad", f"{sync.key}: {why.what}", why.todo)

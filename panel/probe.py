@@ -7,7 +7,7 @@ import sys
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fetchers.core import registry
@@ -21,13 +21,17 @@ LIMIT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """The answer. `code` and `params` explain a no (panel/explain.py); `message` is one English sentence."""
+    """The answer. `code` and `params` explain a no (panel/explain.py); `message` is one English sentence.
+
+    clock_off: seconds by which the gateway's clock is ahead of ours, if it told its time; also with a no.
+    """
 
     ok: bool
     code: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
     seen: Mapping[str, Any] = field(default_factory=dict)
+    clock_off: float | None = None
 
 
 def check(
@@ -85,9 +89,11 @@ def _ask(what: str, source: str, values: Mapping[str, Any], limit: float) -> Pro
             message=str(ending.get("message", "")),
             params=ending.get("message_params") or {},
             seen=ending.get("preview") or {},
+            clock_off=ending.get("clock_off"),
         )
     error = ending.get("error") or {}
-    return _no(str(error.get("code", "E_INTERNAL")), error.get("params") or {})
+    no = _no(str(error.get("code", "E_INTERNAL")), error.get("params") or {})
+    return replace(no, clock_off=ending.get("clock_off"))
 
 
 def _no(code: str, params: Mapping[str, Any]) -> ProbeResult:

@@ -39,11 +39,14 @@ def refuse_what_is_not_well(config: Config, *, closely: bool = False) -> None:
             _refuse_damaged(name, path, closely)
 
 
-def damage(path: Path) -> str | None:
-    """What SQLite finds wrong in a file; None where it is sound. Only reads."""
+def damage(path: Path, check: str = "quick_check") -> str | None:
+    """What SQLite finds wrong in a file; None where it is sound. Only reads.
+
+    check: `integrity_check` looks into the indexes too, which takes some times as long.
+    """
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
-            answer = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+            answer = str(connection.execute(f"PRAGMA {check}(1)").fetchone()[0])
     except sqlite3.DatabaseError as error:
         answer = str(error)
     return None if answer == "ok" else answer[:120]

@@ -89,9 +89,13 @@ def migrate(house: House, no_backup: bool) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--offline", is_flag=True, help="Do not ask the gateway.")
+@click.option("--strict", is_flag=True, help="Exit code 1 for warnings too.")
 @click.pass_obj
-def doctor(house: House, as_json: bool, offline: bool) -> None:
-    """Look for what is wrong, and say what to do. Exit code 1 if anything is bad."""
+def doctor(house: House, as_json: bool, offline: bool, strict: bool) -> None:
+    """Look for what is wrong, and say what to do. Exit code 1 if anything is bad, else 0.
+
+    With --json a list of {"check", "state", "text", "todo"}; state is ok, warn or bad.
+    """
     from panel.doctor import examine
 
     found = examine(house.config, ask_gateway=not offline)
@@ -103,4 +107,5 @@ def doctor(house: House, as_json: bool, offline: bool) -> None:
             click.echo(click.style(f"{finding.state:5}", fg=colours[finding.state]) + finding.text)
             if finding.todo:
                 click.echo(f"     → {finding.todo}")
-    sys.exit(any(finding.state == "bad" for finding in found))
+    counted = ("bad", "warn") if strict else ("bad",)
+    sys.exit(int(any(finding.state in counted for finding in found)))

@@ -25,7 +25,7 @@ from panel.clock import utcnow
 from panel.config import Config
 from panel.db import open_engine, writing
 from panel.doorbell import Doorbell
-from panel.engine import schedule, wallclock
+from panel.engine import roll, schedule, wallclock
 from panel.engine.dispatch import claim_waiting
 from panel.engine.keeping import forget_what_is_old
 from panel.engine.lapse import discard_needless, let_holds_lapse
@@ -118,8 +118,9 @@ class Engine:
         self._start_the_clock()
         log.info("engine started", owner=self.lease.owner)
         try:
-            while not self._stopping:
-                self._guarded(self._turn)()
+            with roll.signed(self._config.instance):
+                while not self._stopping:
+                    self._guarded(self._turn)()
         finally:
             self._end()
 

@@ -313,7 +313,9 @@ def test_the_doctor_asks_for_a_backup_once_there_is_something_to_lose(
 ) -> None:
     def about_backups() -> list[tuple[str, str]]:
         return [
-            (found.state, found.text) for found in examine(house, ask_gateway=False) if "backup" in found.text
+            (found.state, found.text)
+            for found in examine(house, ask_gateway=False)
+            if found.check == "backup"
         ]
 
     assert about_backups() == []

@@ -70,7 +70,8 @@ def open_fetcher(spec: Spec, events: Events, spools: Spools | None = None) -> Fe
 
 
 def check(spec: Spec, events: Events) -> int:
-    """Test address and login; the exit code."""
+    """Test address and login, and compare the clocks; the exit code."""
+    clock_off: float | None = None
     try:
         fetcher = open_fetcher(spec, events)
         try:
@@ -79,10 +80,12 @@ def check(spec: Spec, events: Events) -> int:
             raise
         except Exception as error:
             raise broken(error, spec.source) from error
+        finally:
+            clock_off = fetcher.session.clock_off
     except FetchError as error:
-        events.send("error", error=error.to_dict())
+        events.send("error", error=error.to_dict(), clock_off=clock_off)
         return 1
-    events.send("result", message=message, message_params={})
+    events.send("result", message=message, message_params={}, clock_off=clock_off)
     return 0
 
 

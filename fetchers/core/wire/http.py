@@ -112,6 +112,7 @@ class Session:
         )
         self.received = 0  # rows that came in pages so far; a sign of life while a part of many pages is read
         self.last_success = time.monotonic()
+        self.clock_off: float | None = None  # seconds by which the gateway's clock is ahead of ours
         self._events = events
         self._lock = threading.Lock()
         self._waiting: dict[int, tuple[str, datetime]] = {}
@@ -197,6 +198,7 @@ class Session:
         )
         try:
             found = {key.lower(): value for key, value in response.headers.items()}
+            self.clock_off = clock_off(found.get("date"), datetime.now(UTC))
             return Answer(response.status, found, self._part.room.receive(response))
         except BaseException:
             response.close()
@@ -391,3 +393,12 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         moment = moment.replace(tzinfo=UTC)
     seconds = (moment - now).total_seconds()
     return seconds if seconds > 0 else None
+
+
+def clock_off(date: str | None, now: datetime) -> float | None:
+    """Seconds by which a gateway's clock is ahead of ours, by its Date header; None where it tells none."""
+    try:
+        moment = parsedate_to_datetime(date or "")
+    except (ValueError, OverflowError):
+        return None
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()

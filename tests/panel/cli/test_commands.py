@@ -18,7 +18,7 @@ Type = Callable[..., Result]
 def run(tmp_path: Path, seeded_database: Path) -> Type:
     """Type a command in an instance whose database is there already."""
     instance = tmp_path / "instance"
-    instance.mkdir()
+    instance.mkdir(mode=0o700)
     (instance / "panel.db").write_bytes(seeded_database.read_bytes())
 
     def run(*arguments: str, typed: str = "", **environ: str) -> Result:
