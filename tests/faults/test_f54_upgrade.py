@@ -22,7 +22,7 @@ from sqlalchemy.pool import NullPool
 from fetchers.core.store import ledger
 from panel import backup, held, migrations, restore, runs, seed
 from panel.clock import boot_id, boottime, utcnow
-from panel.config import Config, load
+from panel.config import Config
 from panel.db import session_factory
 from panel.engine.lease import Lease, _owner
 from panel.engine.recover import recover
@@ -31,33 +31,17 @@ from panel.models import DataSync, RunAttempt, SyncRun, User
 from tests import first_version
 from tests.conftest import ROOT, Gateway
 from tests.faults.killed_migrations import EACH_BY_ITSELF, ONE_TRANSACTION
+from tests.first_version.house import Rows, configured, old, rows
+
+__all__ = ["old"]
 
 FIRST = "0004"
-Rows = dict[str, list[dict[str, Any]]]
-
-
-@pytest.fixture
-def old(tmp_path: Path) -> Config:
-    """The installation, as the first complete version left it."""
-    return configured(first_version.unpack(tmp_path))
-
-
-def configured(instance: Path, **more: str) -> Config:
-    return load({"PANEL_INSTANCE": str(instance), "PANEL_SECRET_KEY": first_version.KEY, **more})
 
 
 def path_of(config: Config) -> Path:
     path = backup.sqlite_path(config.panel_database_url)
     assert path is not None
     return path
-
-
-def rows(path: Path) -> Rows:
-    """Every row of every table."""
-    with closing(sqlite3.connect(path)) as db:
-        db.row_factory = sqlite3.Row
-        names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {name: [dict(row) for row in db.execute(f'SELECT * FROM "{name}"')] for name in names}
 
 
 def lost(before: Rows, after: Rows) -> list[str]:
