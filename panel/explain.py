@@ -153,8 +153,37 @@ CAUSES: Mapping[str, Cause] = {
     ),
     "E_TIMEOUT:silence": Cause(
         (
-            N_("The gateway began to answer and then fell silent for {seconds} seconds."),
-            N_("The gateway began to answer and then fell silent."),
+            N_("The gateway took the connection and then was silent for {seconds} seconds."),
+            N_("The gateway took the connection and then was silent."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_TIMEOUT:name": Cause(
+        (
+            N_("The name service (DNS) said nothing about {host} within {seconds} seconds."),
+            N_("The name service (DNS) did not answer in time."),
+        ),
+        KEPT_OR_WHOLE,
+        (N_("Check the server’s name service (DNS) and its network; then run it again."),),
+    ),
+    "E_TIMEOUT:connect": Cause(
+        (
+            N_("No connection to the gateway {host} came about within {seconds} seconds."),
+            N_("No connection to the gateway came about in time."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Check the network, and whether a firewall lets this server through. "
+                "If both are well, the gateway is down: the next run tries again."
+            ),
+        ),
+    ),
+    "E_TIMEOUT:request": Cause(
+        (
+            N_("The gateway's answer was not complete within {seconds} seconds."),
+            N_("The gateway's answer was not complete in time."),
         ),
         KEPT_OR_WHOLE,
         (WAIT,),
@@ -453,6 +482,8 @@ def _fill(texts: tuple[str, ...], values: Mapping[str, str], translate: Any) -> 
 
 def _plain(value: Any) -> str:
     """A param as one short line: lists joined, control characters out (they forge log lines), cut."""
+    if isinstance(value, float):
+        value = f"{value:g}"
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     text = "".join(char if char.isprintable() else " " for char in text).strip()
     return text if len(text) <= PARAM_LIMIT else text[: PARAM_LIMIT - 1] + "…"

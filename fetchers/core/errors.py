@@ -92,7 +92,7 @@ class ConnectError(Transient):
 
 
 class TimedOut(Transient):
-    """A deadline passed; `params["deadline"]` names which: connect, silence, request."""
+    """A deadline passed; `params["deadline"]` names which: name, connect, silence, request."""
 
     code = "E_TIMEOUT"
 

@@ -2,7 +2,8 @@
 
 A timeout on the socket starts anew with every byte that drips in, and there is no place between the handshake and
 the last trailer where a peer could not drip: so one thread per session looks at the clock and shuts the connection.
-Only a name that never resolves is beyond it; the parent's clock ends that.
+Before there is a connection, the connect timeout is the deadline of all of it: looking the name up
+(core/wire/names.py) and trying each of the host's addresses.
 """
 
 import os
@@ -15,6 +16,15 @@ from typing import Any
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
+from urllib3.util.connection import create_connection
+
+from fetchers.core.wire import names
 
 _here = threading.local()  # .watch: over the request that this thread makes now
 
@@ -111,9 +121,47 @@ def _show(line: socket.socket) -> None:
         watch.hold(line)
 
 
+class NameTimedOut(ConnectTimeoutError):
+    """The name service did not answer within the connect timeout."""
+
+
+def _connected(connection: HTTPConnection) -> socket.socket:
+    """A line to the first of the host's addresses that answers, within the connect timeout in all.
+
+    urllib3's own way has no deadline while it looks the name up, and gives each address the whole timeout. Here each
+    gets its share of the time that is left: an address that swallows everything must not cost the others their turn.
+    """
+    allowed = connection.timeout
+    assert isinstance(allowed, int | float)  # a session always sets one
+    until = time.monotonic() + allowed
+    try:
+        found = names.addresses(connection._dns_host, connection.port, allowed)
+    except names.NameTimeout as error:
+        raise NameTimedOut(connection, f"no answer about {connection.host} within {allowed} s") from error
+    except socket.gaierror as error:
+        raise NameResolutionError(connection.host, connection, error) from error
+    except UnicodeError as error:
+        raise LocationParseError(connection.host) from error
+    last: OSError = OSError("no address")
+    for tried, address in enumerate(found):
+        share = max(until - time.monotonic(), 0.01) / (len(found) - tried)
+        try:
+            line = create_connection(
+                (address, connection.port), share, socket_options=connection.socket_options
+            )
+        except OSError as error:
+            last = error
+        else:
+            line.settimeout(allowed)
+            return line
+    if isinstance(last, TimeoutError):
+        raise ConnectTimeoutError(connection, f"no connection within {allowed} s") from last
+    raise NewConnectionError(connection, f"no connection: {last}") from last
+
+
 class _Plain(HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        line = super()._new_conn()
+        line = _connected(self)
         _show(line)
         return line
 
@@ -125,7 +173,7 @@ class _Plain(HTTPConnection):
 
 class _Tls(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
-        line = super()._new_conn()
+        line = _connected(self)
         _show(line)  # before the handshake, which can drip too
         return line
 

@@ -1,10 +1,10 @@
 """All HTTP of the data plane: one session per job, polite, bounded, and unable to lie about an answer.
 
-Five deadlines bound a request (DESIGN.md 4.2): connecting, silence while reading and the whole request here; stall
-and the whole run by the parent's clock. `timeout=` alone would not do: it starts anew with every byte that drips in,
-so a watch cuts the connection when the request's time is up (core/wire/deadline.py). Redirects are not followed (the
-token would travel along), the environment's proxies and ~/.netrc are not read, and what a body may unpack to is
-capped.
+Five deadlines bound a request (DESIGN.md 4.2): connecting (the name's lookup included), silence while reading and the
+whole request here; stall and the whole run by the parent's clock. `timeout=` alone would not do: it starts anew with
+every byte that drips in, so a watch cuts the connection when the request's time is up (core/wire/deadline.py).
+Redirects are not followed (the token would travel along), the environment's proxies and ~/.netrc are not read, and
+what a body may unpack to is capped.
 
 The wire is urllib3 itself: measured on 1.2 MB answers it costs a quarter of httpx's time (docs/decisions.md).
 """
@@ -32,7 +32,7 @@ from fetchers.core.fetcher import HttpSettings
 from fetchers.core.records import Known, Whole
 from fetchers.core.spool import Spools
 from fetchers.core.wire.body import Room, Spooled
-from fetchers.core.wire.deadline import Deadlines, watched
+from fetchers.core.wire.deadline import Deadlines, NameTimedOut, watched
 from fetchers.core.wire.envelope import Page
 from fetchers.core.wire.paging import Ask, read_whole
 
@@ -171,12 +171,7 @@ class Session:
                 if not watch.passed:
                     raise _mapped(error, host, self.settings) from error
             if watch.passed:  # also where a connection that was cut looks like a body that ended
-                raise errors.TimedOut(
-                    f"The answer of {host} was not complete within {allowed:.0f} s.",
-                    deadline="request",
-                    seconds=allowed,
-                    host=host,
-                )
+                raise _late(f"The answer of {host} was not complete", "request", allowed, host)
         _refuse_failures(answer, host)
         return answer
 
@@ -335,16 +330,12 @@ def _mapped(error: Exception, host: str, settings: HttpSettings) -> errors.Fetch
         return errors.ConnectError(f"The name {host} cannot be resolved.", host=host, reason="dns")
     if isinstance(error, wire.NewConnectionError):
         return errors.ConnectError(f"{host} does not accept connections.", host=host, reason="refused")
+    if isinstance(error, NameTimedOut):
+        return _late(f"The name service said nothing about {host}", "name", settings.connect_timeout, host)
     if isinstance(error, wire.ConnectTimeoutError):
-        seconds = settings.connect_timeout
-        return errors.TimedOut(
-            f"No connection to {host} within {seconds:.0f} s.", deadline="connect", seconds=seconds, host=host
-        )
+        return _late(f"No connection to {host} came about", "connect", settings.connect_timeout, host)
     if isinstance(error, wire.ReadTimeoutError):
-        seconds = settings.silence_timeout
-        return errors.TimedOut(
-            f"{host} was silent for {seconds:.0f} s.", deadline="silence", seconds=seconds, host=host
-        )
+        return _late(f"{host} sent nothing", "silence", settings.silence_timeout, host)
     if isinstance(error, wire.SSLError):
         if any(isinstance(reason, ssl.SSLCertVerificationError) for reason in (*error.args, error.__cause__)):
             return errors.Untrusted(f"The certificate of {host} cannot be trusted.", host=host, reason="tls")
@@ -358,6 +349,10 @@ def _mapped(error: Exception, host: str, settings: HttpSettings) -> errors.Fetch
     ):
         return errors.Truncated(f"The answer of {host} ended too early.", host=host, reason="short")
     return errors.ConnectError(f"The connection to {host} broke.", host=host, reason="broken")
+
+
+def _late(what: str, deadline: str, seconds: float, host: str) -> errors.TimedOut:
+    return errors.TimedOut(f"{what} within {seconds:g} s.", deadline=deadline, seconds=seconds, host=host)
 
 
 def _refuse_failures(answer: Answer, host: str) -> None:

@@ -17,6 +17,7 @@ from fetchers.core import errors
 from fetchers.core.fetcher import HttpSettings
 from fetchers.core.wire import body as bodies
 from fetchers.core.wire import http
+from fetchers.core.wire.deadline import NameTimedOut
 from fetchers.core.wire.http import Session, Stopped, retry_after
 from tests.fetchers.raw_server import (
     RawListener,
@@ -479,6 +480,7 @@ def family(kind: type) -> Iterator[type]:
 
 EXPECTED = {
     wire.ConnectTimeoutError: errors.TimedOut,
+    NameTimedOut: errors.TimedOut,
     wire.ReadTimeoutError: errors.TimedOut,
     wire.NewConnectionError: errors.ConnectError,
     wire.NameResolutionError: errors.ConnectError,

@@ -47,8 +47,10 @@ def test_a_param_cannot_forge_a_line_nor_flood_the_row() -> None:
 
 
 def test_the_deadline_decides_the_words() -> None:
-    assert english("E_TIMEOUT", {"deadline": "run"}).what != english("E_TIMEOUT").what
-    assert english("E_TIMEOUT", {"deadline": "connect"}).what == english("E_TIMEOUT").what
+    deadlines = ("name", "connect", "silence", "request", "run")
+    told = {english("E_TIMEOUT", {"deadline": deadline}).what for deadline in deadlines}
+    assert len(told | {english("E_TIMEOUT").what}) == 6
+    assert english("E_TIMEOUT", {"deadline": "check"}).what == english("E_TIMEOUT").what
 
 
 def test_a_full_disk_and_an_unknown_name_have_words_of_their_own() -> None:
