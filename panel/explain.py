@@ -133,6 +133,45 @@ CAUSES: Mapping[str, Cause] = {
             ),
         ),
     ),
+    "E_CONNECT:tls_expired": Cause(
+        (
+            N_("The certificate of the gateway {host} has expired, or is not valid yet."),
+            N_("The gateway's certificate has expired, or is not valid yet."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Check the server’s clock; if it is right, ask the gateway's keeper for a new certificate. "
+                "Nothing was sent, so the login is safe."
+            ),
+        ),
+    ),
+    "E_CONNECT:tls_name": Cause(
+        (
+            N_("The gateway {host} shows a certificate of another name."),
+            N_("The gateway shows a certificate of another name."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Enter the gateway's address in the settings by the name in its certificate. "
+                "Nothing was sent, so the login is safe."
+            ),
+        ),
+    ),
+    "E_CONNECT:tls_authority": Cause(
+        (
+            N_("The certificate of the gateway {host} is of an authority that this server does not know."),
+            N_("The gateway's certificate is of an authority that this server does not know."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "If it is your university's own authority, install its certificate on this server; else ask the "
+                "gateway's keeper. Nothing was sent, so the login is safe."
+            ),
+        ),
+    ),
     "E_TIMEOUT": Cause(
         (
             N_("The gateway did not answer within {seconds} seconds."),

@@ -128,8 +128,9 @@ class GolestanClient:
             raise self._refused
         try:
             self._token = self._login_once()
-        except (errors.AuthError, errors.ConfigError) as error:
-            self._refused = error
+        except errors.FetchError as error:
+            # A redirect, a certificate: what will not heal for one part will not for the next thousand either.
+            self._refused = None if error.retryable else error
             raise
         self._generation += 1
 

@@ -4,11 +4,14 @@ import ctypes
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+
+import trustme
 
 CLONE_NEWNS = 0x00020000  # <linux/sched.h>
 FILLER = "filler"
@@ -143,3 +146,10 @@ def unmount_quietly(disk: Disk) -> None:
     """At the end of a test, however it ended."""
     with suppress(Unavailable):
         disk.close()
+
+
+def server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    """A server's side of TLS with this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context

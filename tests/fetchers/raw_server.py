@@ -85,14 +85,16 @@ def silence(start: bytes = b"") -> Turn:
 class RawServer:
     """Answers each request with the next of its turns, the last one for ever, and hangs up. Remembers what came."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        """context: speak TLS."""
+        self._context = context
         self.closing = threading.Event()
         self.requests: list[Request] = []
         self._turns: deque[Turn] = deque([answer({"data": []})])
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.host = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self.url = f"http://{self.host}"
+        self.url = f"{'https' if context else 'http'}://{self.host}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def will(self, *turns: Turn) -> None:
@@ -114,6 +116,8 @@ class RawServer:
 
     def _converse(self, line: Line) -> None:
         try:
+            if self._context is not None:
+                line = self._context.wrap_socket(line, server_side=True)
             request = _read(line)
             if request is None:
                 return

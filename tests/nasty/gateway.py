@@ -4,6 +4,7 @@ What has no script is answered as a sane gateway would, page by page, from `rows
 """
 
 import json
+import ssl
 import threading
 import time
 from collections import Counter
@@ -123,8 +124,9 @@ class ScriptedGateway:
     Where `rows` has "campus,term", that goes before the campus alone.
     """
 
-    def __init__(self) -> None:
-        self.server = RawServer()
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        """context: speak TLS."""
+        self.server = RawServer(context)
         self.url = self.server.url
         self.rows: dict[str, list[Record]] = {FACULTY: [member(n) for n in range(1, 61)]}
         self.scripts: dict[str, Script] = {}

@@ -493,7 +493,8 @@ def test_13_a_certificate_that_nobody_vouches_for_gets_no_password(place: Place,
     address = f"https://127.0.0.1:{listener.port}"
     outcome = place.sync(campuses=CAMPUSES[:2], settings={"base_url": address, "retry_budget": 600})
     listener.close()
-    assert (outcome.code, outcome.error["code"], outcome.error["params"]["reason"]) == (1, "E_CONNECT", "tls")
+    error = outcome.error
+    assert (outcome.code, error["code"], error["params"]["reason"]) == (1, "E_CONNECT", "tls_authority")
     assert not outcome.error["retryable"]
     assert listener.heard == []
     assert place.picture() == before

@@ -38,6 +38,17 @@ from fetchers.core.wire.paging import Ask, read_whole
 
 MAX_RETRY_AFTER = 15 * 60.0
 WAITING_IN_FILES = 512 * 1024 * 1024  # bytes of parts that wait, beyond which no further part is begun
+# What is wrong with a certificate, by OpenSSL's X509_V_ERR_… (openssl/x509_vfy.h).
+CERTIFICATE = {
+    9: "tls_expired",  # or not valid yet: a clock is wrong
+    10: "tls_expired",
+    18: "tls_authority",
+    19: "tls_authority",
+    20: "tls_authority",
+    21: "tls_authority",
+    62: "tls_name",
+    64: "tls_name",
+}
 
 T = TypeVar("T")
 
@@ -337,8 +348,12 @@ def _mapped(error: Exception, host: str, settings: HttpSettings) -> errors.Fetch
     if isinstance(error, wire.ReadTimeoutError):
         return _late(f"{host} sent nothing", "silence", settings.silence_timeout, host)
     if isinstance(error, wire.SSLError):
-        if any(isinstance(reason, ssl.SSLCertVerificationError) for reason in (*error.args, error.__cause__)):
-            return errors.Untrusted(f"The certificate of {host} cannot be trusted.", host=host, reason="tls")
+        for reason in (*error.args, error.__cause__):
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                why = CERTIFICATE.get(reason.verify_code, "tls")
+                return errors.Untrusted(
+                    f"The certificate of {host} cannot be trusted.", host=host, reason=why
+                )
         return errors.ConnectError(f"No safe connection to {host} came about.", host=host, reason="handshake")
     if isinstance(error, wire.LocationValueError):
         return errors.ConfigError("The gateway's address is not a web address.", setting="base_url")
@@ -360,7 +375,10 @@ def _refuse_failures(answer: Answer, host: str) -> None:
     status = answer.status
     if 300 <= status < 400:
         raise errors.Redirected(
-            f"{host} redirects ({status}); redirects are not followed.", host=host, status=status
+            f"{host} redirects ({status}); redirects are not followed.",
+            host=host,
+            status=status,
+            location=_site(answer.headers.get("location", "")),
         )
     if status == 429:
         wait = retry_after(answer.headers.get("retry-after"), datetime.now(UTC))
@@ -370,6 +388,16 @@ def _refuse_failures(answer: Answer, host: str) -> None:
         raise errors.ServerError(
             f"{host} has trouble ({status}).", retry_after=wait, host=host, status=status
         )
+
+
+def _site(location: str) -> str:
+    """Where a redirect leads: scheme, host and port alone, since the rest may hold a login; "" if it cannot be told."""
+    try:
+        parts = urlsplit(location)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{parts.hostname}{port}"[:100] if parts.scheme and parts.hostname else ""
+    except ValueError:
+        return ""
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
