@@ -60,6 +60,10 @@ class Disk:
         """What a person does who is told that the disk is full."""
         (self.path / FILLER).unlink()
 
+    def grow(self, size: str) -> None:
+        """The same disk, larger."""
+        _run("mount", "-o", f"remount,size={size}", str(self.path))
+
     def remount(self, mode: str) -> None:
         """mode: ro or rw. The kernel refuses `ro` while a file is open for writing."""
         _run("mount", "-o", f"remount,{mode}", str(self.path))

@@ -51,7 +51,7 @@ class Approval:
         except FetchError as error:
             self._tally.tell_end("error", {}, error)
         except apsw.Error as error:
-            self._tally.tell_end("error", {}, sql.storage_error(error))
+            self._tally.tell_end("error", {}, sql.storage_error(error, self._spec.database))
         return 1
 
     def _execute(self, db: sql.Destination, fetcher: Fetcher) -> int:

@@ -116,7 +116,7 @@ class Undo:
             self._tally.tell_end("error", {}, error)
             return 1
         except apsw.Error as error:
-            self._tally.tell_end("error", {}, sql.storage_error(error))
+            self._tally.tell_end("error", {}, sql.storage_error(error, self._spec.database))
             return 1
         return 0
 

@@ -123,8 +123,8 @@ class Job:
             kind, reason = self._execute()
         except FetchError as error:
             kind, reason = "error", error
-        except apsw.Error as error:
-            kind, reason = "error", sql.storage_error(error)
+        except (apsw.Error, OSError) as error:  # what the gateway's line does is mapped in the threads
+            kind, reason = "error", sql.storage_error(error, self._db)
         except Exception as error:  # noqa: BLE001 - a mistake of ours: the parent is told, and stderr has the place
             kind, reason = "error", _mistake(error)
         self._fetcher.session.stop.set()
@@ -453,7 +453,7 @@ class Job:
             try:
                 records = self._records()
             except apsw.Error as trouble:
-                self._events.log(str(sql.storage_error(trouble)), "error")
+                self._events.log(str(sql.storage_error(trouble, self._db)), "error")
         self._tally.tell_end(kind, records, error)
         return {"result": 0 if error is None else 3, "error": 1, "held": 3}[kind]
 

@@ -87,7 +87,7 @@ class Publisher:
                 self._check_base(delta)
                 self.enter(delta)
         except apsw.Error as error:
-            raise sql.storage_error(error) from error
+            raise sql.storage_error(error, self._db) from error
 
     def _check_base(self, delta: Delta) -> None:
         """A second process at one destination: what it published is not to be written over unseen."""
@@ -212,10 +212,5 @@ def begin_immediate(db: sql.Destination, waiting: Callable[[], AbstractContextMa
             db.execute("BEGIN IMMEDIATE")
     finally:
         db.set_busy_timeout(sql.BUSY_TIMEOUT_MS)
-    try:
+    with sql.committed(db):
         yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:  # a full disk ends it by itself, and that error must not be lost over this one
-            db.execute("ROLLBACK")
-        raise

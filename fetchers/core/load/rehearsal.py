@@ -61,7 +61,7 @@ class Rehearsal:
                 for file in (*folder.glob(f"{path.name}*"), *folder.glob(f"staging/{path.name}*")):
                     file.unlink(missing_ok=True)
         except OSError as error:
-            raise sql.storage_error(error) from error
+            raise sql.storage_error(error, self.path) from error
         self._db = sql.open_file(f"sqlite:///{self.path}")
         columns.prepare(self._db, [])
         self._db.execute(NEWCOMERS)
@@ -112,7 +112,7 @@ class RehearsedPublisher:
     def publish(self, delta: Delta) -> None:
         """The part's ledger entry and its lines of the diary. Raises StorageError."""
         try:
-            with self._book:
+            with sql.writing(self._book):
                 ledger.enter(
                     self._book,
                     run=self._run,
@@ -126,7 +126,7 @@ class RehearsedPublisher:
                 if not delta.same and not write_diary(self._diary, delta, self._leaving(delta)):
                     self._name_newcomers(delta)
         except apsw.Error as error:
-            raise sql.storage_error(error) from error
+            raise sql.storage_error(error, self._book) from error
 
     def roll_over(self) -> None:
         """The table of newest rows is made from the others; there is nothing to tell of it."""
@@ -163,7 +163,7 @@ def open_destination(url: str, streams: list[Stream]) -> sql.Destination:
     try:
         return _server(url, streams) if sql.is_postgresql(url) else _file(url, streams)
     except (apsw.Error, OSError) as error:
-        raise sql.storage_error(error) from error
+        raise sql.storage_error(error, url) from error
 
 
 def empty_destination(streams: list[Stream]) -> apsw.Connection:

@@ -123,7 +123,7 @@ class Staging:
                     ),
                 )  # fmt: skip
         except apsw.Error as error:
-            raise sql.storage_error(error) from error
+            raise sql.storage_error(error, self._db or self.path) from error
 
     def drop(self, stream: Stream, part: str) -> None:
         """Forget a part: it is asked for again."""
@@ -156,14 +156,14 @@ class Staging:
         stream, part = delta.stream.name, delta.part
         db = self._open()
         try:
-            with db:
+            with sql.writing(db):
                 db.execute("UPDATE staged SET held = 1 WHERE stream = ? AND part = ?", (stream, part))
                 db.executemany(
                     "INSERT INTO vanishing (stream, part, key, moved, folded) VALUES (?, ?, ?, ?, ?)",
                     ((stream, part, json.dumps(row.key), int(row.moved), row.folded) for row in gone),
                 )
         except apsw.Error as error:
-            raise sql.storage_error(error) from error
+            raise sql.storage_error(error, self._db or self.path) from error
 
     def keep_held(self) -> None:
         """The run is over: only what is held stays, in one plain file that outlives this process."""
@@ -175,7 +175,7 @@ class Staging:
             )
             db.execute("PRAGMA journal_mode = DELETE").fetchall()
         except apsw.Error as error:
-            raise sql.storage_error(error) from error
+            raise sql.storage_error(error, self._db or self.path) from error
         self.close()
 
     def held(self) -> list[HeldPart]:
@@ -191,7 +191,7 @@ class Staging:
             )
             return [HeldPart(row[0], row[1], json.loads(row[2]), *row[3:]) for row in found]
         except apsw.Error as error:
-            raise sql.storage_error(error) from error
+            raise sql.storage_error(error, self._db or self.path) from error
 
     def held_delta(self, stream: Stream, part: str) -> Delta:
         """What publishing a held part would do. Raises Moved where the stream's shape is another now."""

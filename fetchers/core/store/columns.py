@@ -84,10 +84,10 @@ def prepare(db: sql.Destination, declared: list[Stream]) -> list[Stream]:
     Raises StorageError, or ConfigError where a discovered column is declared as a number by now.
     """
     try:
-        with db:
+        with sql.writing(db):
             return make(db, declared)
     except apsw.Error as error:
-        raise sql.storage_error(error) from error
+        raise sql.storage_error(error, db) from error
 
 
 def make(db: sql.Destination, declared: list[Stream]) -> list[Stream]:

@@ -171,11 +171,11 @@ def raise_fence(url: str, epoch: int) -> None:
     """From here on, refuse every publisher of an older epoch. Raises Fenced if a newer one was here already."""
     db = sql.connect(url)
     try:
-        prepare(db)
-        with db:
+        with sql.writing(db):
+            prepare(db)
             check_fence(db, epoch)
     except apsw.Error as error:
-        raise sql.storage_error(error) from error
+        raise sql.storage_error(error, db) from error
     finally:
         db.close()
 
@@ -204,7 +204,7 @@ def _read(url: str, statement: str, values: tuple[str, ...]) -> tuple[Any, ...] 
         books = sql.columns_of(db, "_hamgam_ledger")
         row: Any = db.execute(statement, values).fetchone() if books else None
     except apsw.Error as error:
-        raise sql.storage_error(error) from error
+        raise sql.storage_error(error, db) from error
     finally:
         db.close()
     return row

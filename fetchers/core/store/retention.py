@@ -59,7 +59,7 @@ def cut(url: str, rule: Rule, *, epoch: int, now: datetime, go_on: Callable[[], 
             and all(_forget_notes(db, stream, since, removed, epoch, go_on) for stream in rule.streams)
         )
     except apsw.Error as error:
-        raise sql.storage_error(error) from error
+        raise sql.storage_error(error, db) from error
     finally:
         db.close()
     return removed
@@ -175,15 +175,9 @@ def _forget_notes(
 @contextmanager
 def _behind_the_fence(db: sql.Destination, epoch: int) -> Iterator[None]:
     """One transaction that writes, refused if a newer engine has taken over. Raises Fenced."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with sql.writing(db):
         ledger.check_fence(db, epoch)
         yield
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
 
 
 def _text(moment: datetime) -> str:

@@ -7,6 +7,7 @@ Table and column names come from fetcher files, which somebody else may have wri
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -14,6 +15,7 @@ from urllib.parse import unquote
 import apsw
 
 from fetchers.core.errors import ConfigError, FetchError, OutOfMemory, StorageError
+from fetchers.core.store import disk
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 BUSY_TIMEOUT_MS = 30_000
@@ -168,7 +170,7 @@ def open_file(url: str) -> apsw.Connection:
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
     except (apsw.Error, OSError) as error:
-        raise storage_error(error) from error
+        raise storage_error(error, path) from error
     return connection
 
 
@@ -187,8 +189,32 @@ def connect_to_read(url: str) -> Destination | None:
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         connection.execute("PRAGMA query_only = ON")
     except apsw.Error as error:
-        raise storage_error(error) from error
+        raise storage_error(error, path) from error
     return connection
+
+
+@contextmanager
+def writing(db: Destination) -> Iterator[None]:
+    """A transaction that holds the write lock from its start, waiting for it as long as the connection may.
+
+    One that read first and wrote later would fail at once when somebody else wrote in between, whatever it may wait
+    (SQLITE_BUSY_SNAPSHOT, https://www.sqlite.org/isolation.html).
+    """
+    db.execute("BEGIN IMMEDIATE")
+    with committed(db):
+        yield
+
+
+@contextmanager
+def committed(db: Destination) -> Iterator[None]:
+    """The transaction that is open: committed at the end, rolled back by an exception."""
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:  # a full disk ends it by itself, and that error must not be lost over this one
+            db.execute("ROLLBACK")
+        raise
 
 
 def number(db: Destination, statement: str, values: Sequence[Any] = ()) -> int:
@@ -197,21 +223,51 @@ def number(db: Destination, statement: str, values: Sequence[Any] = ()) -> int:
     return 0 if row is None else int(row[0])
 
 
-def storage_error(error: Exception) -> FetchError:
-    """Say what SQLite or the disk said, in a sentence with the kind of trouble in it."""
+_KINDS: tuple[tuple[type[Exception], str], ...] = (
+    (apsw.FullError, "disk_full"),
+    (apsw.ReadOnlyError, "read_only"),
+    (apsw.BusyError, "busy"),
+    (apsw.CorruptError, "corrupt"),
+    (apsw.NotADBError, "corrupt"),
+    (apsw.IOError, "io"),
+    (apsw.CantOpenError, "cannot_open"),
+    (OSError, "io"),
+)
+_SENTENCES = {
+    "disk_full": "the disk is full",
+    "read_only": "the database, its folder or its disk is read-only",
+    "busy": "the database was locked by another process for too long",
+    "corrupt": "the database file is damaged",
+    "io": "the disk does not read or write as it should",
+    "cannot_open": "the database file cannot be opened",
+}
+
+
+def storage_error(error: Exception, where: Any = None) -> FetchError:
+    """Say what SQLite or the disk said, in a sentence with the kind of trouble in it.
+
+    where: the open database, its address, or a path; then the error names the file, and how much room there is.
+    """
     if isinstance(error, apsw.NoMemError):
         return OutOfMemory()
-    kinds: tuple[tuple[type[Exception], str, str], ...] = (
-        (apsw.FullError, "disk_full", "the disk is full"),
-        (apsw.ReadOnlyError, "read_only", "the database is read-only"),
-        (apsw.BusyError, "busy", "the database was locked by another process for too long"),
-        (apsw.CorruptError, "corrupt", "the database file is damaged"),
-        (apsw.NotADBError, "corrupt", "the file is not an SQLite database"),
-        (apsw.IOError, "io", "reading or writing the database file failed"),
-        (apsw.CantOpenError, "cannot_open", "the database file cannot be opened"),
-        (OSError, "io", "the folder of the database cannot be used"),
-    )
-    for kind, word, sentence in kinds:
-        if isinstance(error, kind):
-            return StorageError(f"Storing failed: {sentence}.", reason=word)
-    return StorageError(f"Storing failed: {type(error).__name__}.", reason="other")
+    file = _file_of(where)
+    reason = next((word for kind, word in _KINDS if isinstance(error, kind)), "other")
+    if reason in ("io", "cannot_open"):
+        number = error.errno if isinstance(error, OSError) else getattr(where, "system_errno", None)
+        reason = disk.by_errno(number) or (disk.trouble(file.parent) if file else None) or reason
+    sentence = _SENTENCES.get(reason, type(error).__name__)
+    params: dict[str, Any] = {"reason": reason}
+    if file is not None:
+        params["file"] = str(file)
+        if reason == "disk_full":
+            params |= {"folder": str(file.parent), "free": disk.free_megabytes(file.parent)}
+            sentence += f": {params['free']:g} MB are free in {params['folder']}"
+    return StorageError(f"Storing failed: {sentence}.", **params)
+
+
+def _file_of(where: Any) -> Path | None:
+    if isinstance(where, apsw.Connection):
+        return Path(where.filename) if where.filename else None
+    if isinstance(where, str):
+        return None if is_postgresql(where) else path_of(where)
+    return where if isinstance(where, Path) else None
