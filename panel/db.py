@@ -2,8 +2,9 @@
 
 SQLite has one writer. A transaction that reads first and writes later fails at once when somebody else wrote
 in between (SQLITE_BUSY_SNAPSHOT, whatever the busy timeout), so every transaction that will write says so at
-its start and opens with BEGIN IMMEDIATE (https://www.sqlite.org/lang_transaction.html). The driver's own
-transaction handling is off, since Python 3.11's sqlite3 commits DDL behind one's back.
+its start and opens with BEGIN IMMEDIATE (https://www.sqlite.org/lang_transaction.html). One that did not say so cannot
+write at all: a slip fails in the first test, not once a month on somebody's server. The driver's own transaction
+handling is off, since Python 3.11's sqlite3 commits DDL behind one's back.
 """
 
 from collections.abc import Iterator
@@ -47,7 +48,9 @@ def prepare_engine(engine: Engine) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if _will_write.get() else "BEGIN")
+        writes = _will_write.get()
+        connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 
@@ -61,6 +64,18 @@ def open_engine(url: str) -> Engine:
 def session_factory(url: str) -> sessionmaker[Session]:
     """Sessions on the control database, for processes without Flask."""
     return sessionmaker(open_engine(url), expire_on_commit=False)
+
+
+@contextmanager
+def noting(session: Session) -> Iterator[None]:
+    """For a request that only looks and must write something down all the same: a transaction of its own, committed.
+
+    What the session has read so far is read anew when it is asked for.
+    """
+    session.rollback()
+    with intent_to_write():
+        yield
+        session.commit()
 
 
 @contextmanager

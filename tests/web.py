@@ -17,7 +17,7 @@ from panel.auth import tokens
 from panel.auth.gate import SAFE_METHODS
 from panel.clock import utcnow
 from panel.config import Config, load
-from panel.db import open_engine, writing
+from panel.db import intent_to_write, open_engine, writing
 from panel.models import Base, DataSync, User
 
 PASSWORD = "orange-lamp-42"
@@ -46,7 +46,8 @@ def web_config(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Confi
 def rows(web_config: Config) -> Iterator[sessionmaker[Session]]:
     """Sessions on the panel's database, beside the panel; the tables and the three people are there."""
     engine = open_engine(web_config.panel_database_url)
-    Base.metadata.create_all(engine)
+    with intent_to_write():
+        Base.metadata.create_all(engine)
     factory = sessionmaker(engine, expire_on_commit=False)
     with writing(factory) as session:
         for name, role in PEOPLE.items():

@@ -19,6 +19,7 @@ from panel.admin.sheets import csv_line
 from panel.auth.locale import current
 from panel.auth.roles import requires
 from panel.clock import utcnow
+from panel.db import noting
 from panel.extensions import db
 from panel.models import SyncRun
 
@@ -83,13 +84,13 @@ class HeldPages:
             text = "".join(_csv(run, search, part))
         except FetchError as error:
             return base.done(False, show.explained(error.code, error.params).what, _back(run_id))
-        session = db.session()
-        audit.record(
-            session, current_user.username, "hold_exported", run.sync.key, request.remote_addr, run=run_id
-        )
-        session.commit()
+        session, key = db.session(), run.sync.key
+        with noting(session):
+            audit.record(
+                session, current_user.username, "hold_exported", key, request.remote_addr, run=run_id
+            )
         answer = Response(text.encode("utf-8-sig"), mimetype="text/csv")
-        answer.headers["Content-Disposition"] = f"attachment; filename=hamgam-{run.sync.key}-run-{run_id}.csv"
+        answer.headers["Content-Disposition"] = f"attachment; filename=hamgam-{key}-run-{run_id}.csv"
         return answer
 
     @expose("/<int:run_id>/approve", methods=["POST"])

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from panel.auth import tokens
 from panel.auth.gate import SAFE_METHODS
 from panel.clock import utcnow
-from panel.db import intent_to_write
+from panel.db import noting
 from panel.extensions import db
 from panel.models import SyncRun
 from panel.web.error_pages import api_error
@@ -54,10 +54,8 @@ def authenticate() -> None:
     if not caller.may(scope):
         raise Refused(403, "This needs a token that writes, of a user who may operate.")
     if tokens.use_is_news(caller, now):
-        db.session.rollback()
-        with intent_to_write():
+        with noting(db.session()):
             tokens.note_use(db.session(), caller, now)
-            db.session.commit()
     g.caller = caller
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from panel.db import session_factory, writing
+from panel.db import intent_to_write, session_factory, writing
 from panel.models import Base, DataSync
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -42,9 +42,11 @@ def factory(
     """Sessions on a control database with all tables and no row."""
     factory = open_factory(database_url)
     engine = factory.kw["bind"]
-    Base.metadata.create_all(engine)
+    with intent_to_write():
+        Base.metadata.create_all(engine)
     yield factory
-    Base.metadata.drop_all(engine)
+    with intent_to_write():
+        Base.metadata.drop_all(engine)
 
 
 @pytest.fixture

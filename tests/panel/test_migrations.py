@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from panel import backup, migrations
 from panel.config import Config, load
-from panel.db import open_engine
+from panel.db import intent_to_write, open_engine
 from panel.models import Base
 
 
@@ -38,7 +38,8 @@ def test_the_migrated_schema_is_the_schema_of_the_models(instance: Config, tmp_p
         assert compare_metadata(context, Base.metadata) == []
     engine.dispose()
     straight = open_engine(f"sqlite:///{tmp_path}/straight.db")
-    Base.metadata.create_all(straight)
+    with intent_to_write():
+        Base.metadata.create_all(straight)
     straight.dispose()
     assert schema(instance.instance / "panel.db") == schema(tmp_path / "straight.db")
     assert "trigger sync_runs_terminal_stays" in schema(tmp_path / "straight.db")

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import select
 
 from panel import runs
-from panel.db import session_factory, writing
+from panel.db import intent_to_write, session_factory, writing
 from panel.models import ACTIVE, TERMINAL, Base, DataSync, EngineLease, RunAttempt, SyncRun
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -31,7 +31,8 @@ class Runs(RuleBasedStateMachine):
 
     @initialize()
     def an_empty_house(self) -> None:
-        Base.metadata.create_all(self.engine)
+        with intent_to_write():
+            Base.metadata.create_all(self.engine)
         with writing(self.factory) as session:
             for key in ("faculty", "students"):
                 session.add(DataSync(key=key, fetcher=key, settings={}, created_at=NOW, updated_at=NOW))

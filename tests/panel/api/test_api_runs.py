@@ -155,12 +155,14 @@ def test_healthz_says_whether_an_engine_leads(client, rows):
 
 
 def test_healthz_says_when_the_database_does_not_answer(app, client, rows):
+    from panel.db import intent_to_write
     from panel.models import Base
 
     with app.app_context():
         from panel.extensions import db
 
-        Base.metadata.drop_all(db.engine)
+        with intent_to_write():
+            Base.metadata.drop_all(db.engine)
     answer = client.get("/healthz")
     assert answer.status_code == 503
     assert answer.json["status"] == "database_down"
