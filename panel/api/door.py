@@ -1,13 +1,16 @@
 """Who may come in, and the shapes of answers that all routes share."""
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from flask import Blueprint, Response, current_app, g, request
 from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
+from panel import storage
 from panel.auth import tokens
 from panel.auth.gate import SAFE_METHODS
 from panel.clock import utcnow
@@ -16,6 +19,7 @@ from panel.extensions import db
 from panel.models import SyncRun
 from panel.web.error_pages import api_error
 
+log = logging.getLogger("panel.api")
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 LARGEST_ID = 2**63 - 1
 
@@ -54,9 +58,21 @@ def authenticate() -> None:
     if not caller.may(scope):
         raise Refused(403, "This needs a token that writes, of a user who may operate.")
     if tokens.use_is_news(caller, now):
+        _note_use(caller, now)
+    g.caller = caller
+
+
+def _note_use(caller: tokens.Caller, now: datetime) -> None:
+    """When a token was used last is worth knowing; a full disk or a busy database must not close the door for it."""
+    try:
         with noting(db.session()):
             tokens.note_use(db.session(), caller, now)
-    g.caller = caller
+    except DBAPIError as error:
+        db.session.rollback()
+        trouble = storage.of(error, current_app.extensions["hamgam_config"])
+        if trouble is None:
+            raise
+        log.warning("the use of a token is not noted: %s", trouble)
 
 
 @api.after_request

@@ -42,12 +42,24 @@ class Commands(click.Group):
             raise Refusal(str(error)) from error
         except BackupError as error:
             raise click.ClickException(str(error)) from error
-        except DBAPIError as error:
+        except (DBAPIError, OSError) as error:
+            raise self._hindered(error, ctx) from error
+
+    @staticmethod
+    def _hindered(error: DBAPIError | OSError, ctx: click.Context) -> Exception:
+        """What keeps the databases from being read or written, as a sentence; any other error as it is."""
+        from panel import storage
+
+        trouble = storage.of(error, ctx.obj.config) if isinstance(ctx.obj, House) else None
+        if trouble is not None:
+            return click.ClickException(str(trouble))
+        if isinstance(error, DBAPIError):
             # The statement and its parameters stay out: they may hold a person's data.
             words = f"the control database does not answer: {error.orig}"
             if getattr(error.orig, "sqlite_errorname", "") in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
                 words += ". Stop the service, and restore the newest backup: python -m panel restore newest"
-            raise click.ClickException(words) from error
+            return click.ClickException(words)
+        return error
 
 
 class House:

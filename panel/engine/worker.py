@@ -20,7 +20,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import sessionmaker
 
-from panel import runs
+from panel import runs, storage
 from panel.clock import utcnow
 from panel.config import Config
 from panel.db import open_engine, writing
@@ -273,9 +273,8 @@ class Engine:
             try:
                 job()
             except DBAPIError as error:
-                log.warning(
-                    "the control database does not answer", job=job.__name__, error=str(error.orig)[:200]
-                )
+                trouble = storage.of(error, self._config) or str(error.orig)[:200]
+                log.warning("the control database does not answer", job=job.__name__, error=str(trouble))
                 time.sleep(min(1.0, self._pace.tick))
             except Exception:
                 log.exception("the engine stumbled", job=job.__name__)

@@ -30,9 +30,20 @@ def wait_until_healthy(config: Config, alive: Callable[[], bool]) -> bool:
             with opener.open(f"{address(config)}/healthz", timeout=5) as answer:
                 if json.load(answer)["status"] == "ok":
                     return True
-        except (HTTPError, URLError, OSError, ValueError, KeyError):
+        except HTTPError as error:
+            if _says_disk(error):  # it answers, and people must be able to read what is wrong
+                return True
+            time.sleep(0.1)
+        except (URLError, OSError, ValueError, KeyError):
             time.sleep(0.1)
     return False
+
+
+def _says_disk(answer: HTTPError) -> bool:
+    try:
+        return json.load(answer)["status"] in ("disk_full", "read_only")
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def welcome(config: Config, seeded: Seeded, logs: Path | None = None) -> str:

@@ -3,17 +3,17 @@
 import logging
 import secrets
 
-from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError
 from werkzeug.exceptions import HTTPException
 
+from panel import storage
 from panel.extensions import db
 
 log = logging.getLogger("panel.web")
-RETRY_AFTER_SECONDS = 5
 API_CODES = {
     400: "bad_request",
     401: "unauthorized",
@@ -60,6 +60,11 @@ def headline(status: int) -> tuple[str, str]:
     )
 
 
+def is_known() -> bool:
+    """Whether this request came from somebody who has shown who they are; without asking the database again."""
+    return "caller" in g or getattr(g.get("_login_user"), "is_authenticated", False) is True
+
+
 def page(
     status: int, number: str | None = None, title: str | None = None, todo: str | None = None
 ) -> Response:
@@ -101,13 +106,22 @@ def install(app: Flask) -> None:
             todo=_("Nothing was changed. Go back, reload the page and try again."),
         )
 
-    @app.errorhandler(OperationalError)
-    def database_failed(error: OperationalError) -> ResponseReturnValue:
-        db.session.rollback()
-        if "database is locked" not in str(error.orig):
+    @app.errorhandler(DBAPIError)
+    @app.errorhandler(OSError)
+    def storage_failed(error: DBAPIError | OSError) -> ResponseReturnValue:
+        """A database that is busy or gone, a disk that is full or worse: nothing of the request is done."""
+        trouble = storage.of(error, app.extensions["hamgam_config"])
+        if trouble is None:
             return crashed(error)
-        response = answer(503, "The database is busy. Nothing was changed; try again in a few seconds.")
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        db.session.rollback()
+        if trouble.reason != storage.BUSY:
+            log.error("%s %s: %s", request.method, request.path, trouble)
+        todo = trouble.todo if is_known() else storage.FOR_STRANGERS
+        if wants_json():
+            response = api_error(503, f"{trouble.title}. {todo.format_map(trouble.params)}", trouble.reason)
+        else:
+            response = page(503, title=_(trouble.title), todo=_(todo).format_map(trouble.params))
+        response.headers["Retry-After"] = str(trouble.retry_after)
         return response
 
     @app.errorhandler(DataError)

@@ -15,10 +15,11 @@ from tests.faults.injectors import Disk, FailingDisk, Unavailable, silent_name_s
 from tests.faults.office import build_office
 from tests.fetchers.conftest import events, server, session
 from tests.nasty.conftest import gateway, loaded, new_place, place
+from tests.web import app, client, maryam, reza, rows, web_config
 
 __all__ = [
-    "build_house", "build_office", "database", "events", "gateway", "loaded", "new_place", "place", "plane", "server",
-    "session",
+    "app", "build_house", "build_office", "client", "database", "events", "gateway", "loaded", "maryam", "new_place",
+    "place", "plane", "reza", "rows", "server", "session", "web_config",
 ]  # fmt: skip
 
 HERE = Path(__file__).parent

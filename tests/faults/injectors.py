@@ -44,6 +44,13 @@ class Disk:
         path.mkdir(parents=True, exist_ok=True)
         _run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path))
 
+    @classmethod
+    def mounted(cls, path: Path) -> "Disk":
+        """One that a fixture has mounted."""
+        found = cls.__new__(cls)
+        found.path = path
+        return found
+
     @property
     def free(self) -> int:
         """Bytes that can still be written."""

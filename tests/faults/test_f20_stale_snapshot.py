@@ -36,7 +36,7 @@ def raise_by_one(session: Session, between: Callable[[], None] = lambda: None) -
     session.execute(update(DataSync).values(retries=found + 1))
 
 
-def test_two_that_read_and_then_write_both_get_through_and_neither_is_lost(
+def test_f20_two_that_read_and_then_write_both_get_through_and_neither_is_lost(
     control_db: Factory,
 ) -> None:
     with writing(control_db) as session:
@@ -60,7 +60,7 @@ def _write(factory: Factory) -> None:
         raise_by_one(session)
 
 
-def test_the_careless_way_is_refused_at_once_however_long_it_may_wait(tmp_path: Path) -> None:
+def test_f20_the_careless_way_is_refused_at_once_however_long_it_may_wait(tmp_path: Path) -> None:
     """The negative control: this is what would happen."""
     path = tmp_path / "careless.db"
     with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as first:
@@ -76,7 +76,7 @@ def test_the_careless_way_is_refused_at_once_however_long_it_may_wait(tmp_path: 
         assert time.monotonic() - began < 15
 
 
-def test_a_transaction_that_did_not_say_that_it_writes_cannot(control_db: Factory) -> None:
+def test_f20_a_transaction_that_did_not_say_that_it_writes_cannot(control_db: Factory) -> None:
     with control_db() as session, pytest.raises(OperationalError, match="readonly"):
         raise_by_one(session)
     with writing(control_db) as session:  # the same connection, from the pool
@@ -95,7 +95,7 @@ def destination(new_place: Place, gateway: ScriptedGateway) -> str:
     return new_place.url
 
 
-def test_making_the_tables_ready_is_not_refused_while_another_process_publishes(destination: str) -> None:
+def test_f20_making_the_tables_ready_is_not_refused_while_another_process_publishes(destination: str) -> None:
     ours, theirs = sql.open_file(destination), sql.open_file(destination)
     theirs.set_busy_timeout(0)
     stream = Students.student_terms.stream  # type: ignore[attr-defined]

@@ -53,7 +53,7 @@ EACH = [
 
 
 @pytest.mark.parametrize(("address", "deadline"), EACH, indirect=["address"])
-def test_each_kind_of_slowness_ends_a_run_by_its_own_deadline_and_is_told_by_name(
+def test_f27_each_kind_of_slowness_ends_a_run_by_its_own_deadline_and_is_told_by_name(
     place: Place, address: str, deadline: str
 ) -> None:
     before = place.picture()
@@ -72,7 +72,7 @@ def test_each_kind_of_slowness_ends_a_run_by_its_own_deadline_and_is_told_by_nam
     assert told != explain.message("E_TIMEOUT", {**error["params"], "deadline": "any other"})
 
 
-def test_a_name_that_nobody_answers_about_costs_one_thread_however_often_it_is_asked(
+def test_f27_a_name_that_nobody_answers_about_costs_one_thread_however_often_it_is_asked(
     no_names: None, session: Callable[..., Session]
 ) -> None:
     one = session(connect_timeout=0.1)
@@ -82,13 +82,13 @@ def test_a_name_that_nobody_answers_about_costs_one_thread_however_often_it_is_a
     assert len([thread for thread in threading.enumerate() if thread.name == "names"]) == 1
 
 
-def test_a_lookup_of_an_address_or_a_known_name_asks_no_name_service(no_names: None) -> None:
+def test_f27_a_lookup_of_an_address_or_a_known_name_asks_no_name_service(no_names: None) -> None:
     assert names.addresses("127.0.0.1", 80, 5) == ["127.0.0.1"]
     assert names.addresses("[::1]", 80, 5) == ["::1"]
     assert "127.0.0.1" in names.addresses("localhost", 80, 5)
 
 
-def test_an_address_that_swallows_everything_leaves_the_others_their_turn(
+def test_f27_an_address_that_swallows_everything_leaves_the_others_their_turn(
     server: RawServer, session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broken IPv6 before a good IPv4. The system's resolver stands in for a name with two addresses."""
@@ -116,7 +116,7 @@ def _answered(addresses: list[str]) -> names._Question:
 
 
 @pytest.mark.slow
-def test_each_deadline_is_kept_to_a_fifth(
+def test_f27_each_deadline_is_kept_to_a_fifth(
     no_names: None, server: RawServer, session: Callable[..., Session]
 ) -> None:
     """All of them at once, five seconds each."""

@@ -33,7 +33,7 @@ def leading(to: str, status: int = 302) -> bytes:
     return answer(b"", status, f"Location: {to}")
 
 
-def test_no_redirect_of_a_page_is_followed_wherever_it_leads(place: Place, other: RawServer) -> None:
+def test_f39_no_redirect_of_a_page_is_followed_wherever_it_leads(place: Place, other: RawServer) -> None:
     port = other.url.rpartition(":")[2]
     leads = {
         "another host": f"http://localhost:{port}/API/Golestan/Students_2",
@@ -60,7 +60,7 @@ def test_no_redirect_of_a_page_is_followed_wherever_it_leads(place: Place, other
     assert f"http://localhost:{port}" in told and len(told) <= 500
 
 
-def test_nor_of_the_login_which_holds_the_password(place: Place, other: RawServer) -> None:
+def test_f39_nor_of_the_login_which_holds_the_password(place: Place, other: RawServer) -> None:
     before = place.picture()
     place.gateway.login = [leading(f"{other.url}/Login", 307)]
     outcome = place.sync(campuses=CAMPUSES[:2], settings={"retry_budget": 600})
@@ -70,7 +70,7 @@ def test_nor_of_the_login_which_holds_the_password(place: Place, other: RawServe
     assert place.picture() == before
 
 
-def test_a_circle_of_thirty_ends_after_the_first(place: Place) -> None:
+def test_f39_a_circle_of_thirty_ends_after_the_first(place: Place) -> None:
     place.gateway.scripts = {
         CAMPUSES[0]: [leading(f"{place.gateway.url}/API/Golestan/Students_2?hop={hop}") for hop in range(30)]
     }
@@ -79,7 +79,7 @@ def test_a_circle_of_thirty_ends_after_the_first(place: Place) -> None:
     assert place.gateway.times_asked(CAMPUSES[0]) == 1
 
 
-def test_from_https_to_http_the_token_stays_home(
+def test_f39_from_https_to_http_the_token_stays_home(
     session: Callable[..., Session], other: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = trustme.CA()

@@ -43,7 +43,7 @@ def certificate(kind: str, authority: trustme.CA) -> trustme.LeafCert:
 
 
 @pytest.mark.parametrize("kind", ["tls_expired", "tls_name", "tls_authority"])
-def test_a_wrong_certificate_gets_nothing_and_says_what_is_wrong(
+def test_f40_a_wrong_certificate_gets_nothing_and_says_what_is_wrong(
     session: Callable[..., Session], authority: trustme.CA, kind: str
 ) -> None:
     server = RawServer(server_context(certificate(kind, authority)))
@@ -60,12 +60,12 @@ def test_a_wrong_certificate_gets_nothing_and_says_what_is_wrong(
     assert server.host in told and "login is safe" in told and len(told) <= 500
 
 
-def test_the_words_differ_by_what_is_wrong() -> None:
+def test_f40_the_words_differ_by_what_is_wrong() -> None:
     kinds = ("tls", "tls_expired", "tls_name", "tls_authority", "handshake")
     assert len({explain.message("E_CONNECT", {"reason": kind}) for kind in kinds}) == len(kinds)
 
 
-def test_a_run_whose_gateway_shows_a_wrong_certificate_tries_once(
+def test_f40_a_run_whose_gateway_shows_a_wrong_certificate_tries_once(
     place: Place, authority: trustme.CA
 ) -> None:
     """A thousand parts make one handshake, not a thousand."""
@@ -80,7 +80,7 @@ def test_a_run_whose_gateway_shows_a_wrong_certificate_tries_once(
     assert server.requests == [] and place.picture() == before
 
 
-def test_with_the_right_authority_a_run_succeeds_whatever_the_environment_says_of_proxies_and_logins(
+def test_f40_with_the_right_authority_a_run_succeeds_whatever_the_environment_says_of_proxies_and_logins(
     place: Place, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_port: int
 ) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login sara password canary-netrc\n")
@@ -101,7 +101,7 @@ def test_with_the_right_authority_a_run_succeeds_whatever_the_environment_says_o
     assert {page.headers["authorization"] for page in pages} == {f"Bearer {TOKEN}-1"}
 
 
-def test_an_http_proxy_of_the_environment_is_not_asked_either(
+def test_f40_an_http_proxy_of_the_environment_is_not_asked_either(
     server: RawServer, session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy = RawServer()

@@ -1,8 +1,11 @@
 """What processes log: one JSON object a line, no secret, no forged line."""
 
 import json
+import logging
 import subprocess
 import sys
+
+from panel.logs import Repeats
 
 PROGRAM = """
 import logging, structlog
@@ -32,3 +35,33 @@ def test_a_log_line_is_one_line_and_holds_no_secret() -> None:
     assert "\x1b" not in ended.stderr
     assert "ValueError" in lines[2]["exception"]
     assert "canary" not in ended.stderr
+
+
+def said(filter_: Repeats, level: int, **line: object) -> dict[str, object] | None:
+    """A line as structlog hands it on; None where it is left out."""
+    record = logging.LogRecord("engine", level, "", 0, {"timestamp": object(), **line}, (), None)  # type: ignore[arg-type]
+    return record.msg if filter_.filter(record) else None  # type: ignore[return-value]
+
+
+def test_the_same_warning_again_is_left_out_for_a_minute_and_then_says_how_often() -> None:
+    now = [100.0]
+    repeats = Repeats(lambda: now[0])
+    full = {"event": "the control database does not answer", "job": "_renew"}
+    assert said(repeats, logging.WARNING, **full)
+    assert [said(repeats, logging.WARNING, **full) for _ in range(50)] == [None] * 50
+    assert said(repeats, logging.WARNING, **{**full, "job": "_tick"}), "another one is news"
+    now[0] += 61
+    again = said(repeats, logging.WARNING, **full)
+    assert again is not None and again["repeated"] == 50
+
+
+def test_what_was_done_is_always_said() -> None:
+    repeats = Repeats()
+    assert all(said(repeats, logging.INFO, event="run ended", run=1) for _ in range(3))
+
+
+def test_a_flood_of_different_warnings_takes_no_memory() -> None:
+    repeats = Repeats()
+    for number in range(10_000):
+        assert said(repeats, logging.WARNING, event="odd", number=number)
+    assert len(repeats._said) <= 200

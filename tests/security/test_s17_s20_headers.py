@@ -4,7 +4,6 @@ import dataclasses
 import re
 
 import pytest
-from sqlalchemy.exc import OperationalError
 
 from panel import create_app
 from panel.clock import utcnow
@@ -162,13 +161,3 @@ def test_s41_a_crash_shows_a_number_and_no_traceback(app, maryam, caplog):
     assert number in caplog.text
     assert "the secret of the crash" in caplog.text
     assert app.debug is False
-
-
-def test_f19_a_busy_database_answers_503_and_when_to_come_back(app, maryam):
-    def busy():
-        raise OperationalError("UPDATE", {}, Exception("database is locked"))
-
-    app.view_functions["account.index"] = busy
-    answer = maryam.get("/account/")
-    assert answer.status_code == 503
-    assert int(answer.headers["Retry-After"]) > 0
