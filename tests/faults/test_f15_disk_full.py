@@ -71,6 +71,7 @@ def test_f15_a_full_disk_ends_a_run_and_the_next_one_heals(small: tuple[Disk, Pl
     assert stored(place) == dict.fromkeys(CAMPUSES[:3], MANY)
 
 
+@pytest.mark.slow
 def test_f15_a_disk_that_fills_up_in_mid_run_keeps_whole_parts(small: tuple[Disk, Place]) -> None:
     disk, place = small
     outcome = place.sync(campuses=CAMPUSES)  # more than 4 MB

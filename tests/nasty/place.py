@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,11 +134,16 @@ class Place:
             **changes,
         }
 
-    def start(self, order: dict[str, Any], before: str = "") -> subprocess.Popen[bytes]:
-        """A child with its order; its stdin stays open. before: Python that it runs first, to shorten a limit."""
+    def start(
+        self, order: dict[str, Any], before: str = "", under: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        """A child with its order; its stdin stays open.
+
+        before: Python that it runs first, to shorten a limit. under: a command that runs it.
+        """
         with (self.folder / "stderr").open("wb") as stderr:
             child = subprocess.Popen(
-                [sys.executable, "-c", _WITH % before] if before else [sys.executable, "-m", "fetchers"],
+                [*under, sys.executable, *(("-c", _WITH % before) if before else ("-m", "fetchers"))],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -165,11 +170,17 @@ class Place:
         return Outcome(code, [json.loads(line) for line in lines], stderr)
 
     def sync(
-        self, source: str = "students", campuses: Any = (), *, before: str = "", **changes: Any
+        self,
+        source: str = "students",
+        campuses: Any = (),
+        *,
+        before: str = "",
+        under: Sequence[str] = (),
+        **changes: Any,
     ) -> Outcome:
         """One child from order to end."""
         self.gateway.forget()
-        return self.finish(self.start(self.order(source, campuses, **changes), before))
+        return self.finish(self.start(self.order(source, campuses, **changes), before, under))
 
     def try_each(self, scripts: Mapping[str, Script], *, before: str = "", **changes: Any) -> Tried:
         """One child, in which each case is a campus with old rows that answers by this script."""
