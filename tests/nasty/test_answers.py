@@ -427,6 +427,12 @@ def told(code):
 os._exit = told
 """
 
+# With the real one, of 512 MB, `make faults` tries the same (tests/acceptance/test_large_lists.py).
+SMALL_CAP = """
+from fetchers.core.wire import body
+body.MAX_BODY = 96 << 20
+"""
+
 
 def bomb(_: RawServer, request: Request, line: Line) -> None:
     """A gigabyte and more in one body: a block of zeros over and over."""
@@ -447,7 +453,7 @@ def test_12_what_cannot_be_unpacked_or_held_is_refused_and_memory_stays_flat(pla
         "2 GB": [bomb],
         "gzip bomb": [answer(zeros, 200, packed)],
     }
-    tried = place.try_each(cases, before=MEMORY, settings={"connections": 1})
+    tried = place.try_each(cases, before=MEMORY + SMALL_CAP, settings={"connections": 1})
     assert tried.outcome.code == 1
     assert tried.states() == {
         "bad gzip": failed("E_TRUNCATED"),
@@ -458,7 +464,7 @@ def test_12_what_cannot_be_unpacked_or_held_is_refused_and_memory_stays_flat(pla
     assert tried.touched() == set()
     found = re.search(r"peak (\d+)", tried.outcome.stderr)
     assert found
-    assert int(found[1]) < 250_000, "kilobytes: Python and one body at its cap, not two"
+    assert int(found[1]) < 120_000, "kilobytes: Python, and no body"
 
 
 # -- whom the token goes to ---------------------------------------------------------------------------------

@@ -82,7 +82,8 @@ class LargeRecords(Records):
         if number < 0 or not 0 <= place - self._firsts[number] < len(records):
             number = bisect_right(self._firsts, place) - 1
             self._at = number, records = number, self._records(chunks[number])
-        return records[place - self._firsts[number]]
+        # A copy, for the record itself would keep its whole chunk in memory.
+        return records[place - self._firsts[number]].copy()
 
     def __iter__(self) -> Iterator[msgspec.Raw]:
         for chunk in self._looked_into():

@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,20 @@ def test_without_a_proof_a_text_would_be_torn() -> None:
     with pytest.raises(json.JSONDecodeError):
         json.loads(data[: border + 1] + b"]")
     same(data)
+
+
+def test_a_record_that_is_kept_does_not_keep_its_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One record of a hundred is looked at, and two thousand of these are parsed together."""
+    monkeypatch.setattr(large, "CHUNK", 1 << 16)
+    body = spooled(b"[" + b",".join([b'{"a":"%s"}' % (b"x" * 500)] * 8000) + b"]")
+    records = LargeRecords(body, 0)
+    tracemalloc.start()
+    try:
+        kept = [records[place] for place in range(0, 8000, 100)]
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(kept) == 80 and used < 1_000_000 < body.size / 4
 
 
 # -- the whole answer ---------------------------------------------------------------------------------------

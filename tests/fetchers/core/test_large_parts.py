@@ -154,7 +154,9 @@ def student_of(record: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stream", [PEOPLE, TERMS], ids=["people", "students"])
-def test_a_large_part_ends_as_any_other_to_the_byte(destination: str, stream: Any) -> None:
+def test_a_large_part_ends_as_any_other_to_the_byte(
+    destination: str, stream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rows, counts, diary, notes, index, pages, search and newest rows, time after time."""
 
     def live(whole: Callable[[list[list[msgspec.Raw]]], Whole]) -> list[Any]:
@@ -175,7 +177,11 @@ def test_a_large_part_ends_as_any_other_to_the_byte(destination: str, stream: An
         forgotten(house)
         return seen
 
-    for one, other in zip(live(in_memory), live(in_a_file), strict=True):
+    with monkeypatch.context() as usual:
+        usual.setattr(spool, "IN_MEMORY", 4096)
+        usual.setattr(publish, "ROWS_AT_ONCE", 5000)
+        usually = live(in_memory)
+    for one, other in zip(usually, live(in_a_file), strict=True):
         assert one == other
 
 
