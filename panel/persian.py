@@ -5,10 +5,9 @@ in Tehran. What is not there (None) is shown as a dash.
 """
 
 from datetime import datetime
-from importlib import resources
-from zoneinfo import ZoneInfo
 
 from fetchers.core.clean.jalali import to_jalali
+from panel.zones import TEHRAN
 
 NOTHING = "—"
 MONTHS_FA = (
@@ -42,15 +41,6 @@ _UNITS = (
     (2629800, 12, "ماه", "month", "mo"),
     (31557600, None, "سال", "year", "y"),
 )
-
-
-def _zone() -> ZoneInfo:
-    # From the package, not from the system: a system older than 2022 still knows summer time in Tehran.
-    with resources.files("tzdata.zoneinfo").joinpath("Asia", "Tehran").open("rb") as file:
-        return ZoneInfo.from_file(file, key="Asia/Tehran")
-
-
-TEHRAN = _zone()
 
 
 def tehran(moment: datetime) -> datetime:
@@ -105,6 +95,12 @@ def jalali_datetime(moment: datetime | None, locale: str) -> str:
     if _english(locale):
         return f"{here:%Y-%m-%d %H:%M}"
     return digits(f"{to_jalali(here)} {here:%H:%M}", locale)
+
+
+def due(moment: datetime, locale: str) -> str:
+    """A moment to come, with its day of the week: شنبه ۱۴۰۵/۰۹/۰۷ ۰۲:۳۰ or Saturday 2026-11-28 02:30 (1405/09/07)."""
+    told = f"{weekday(moment, locale)} {jalali_datetime(moment, locale)}"
+    return f"{told} ({to_jalali(tehran(moment))})" if _english(locale) else told
 
 
 def relative(moment: datetime | None, now: datetime, locale: str) -> str:
