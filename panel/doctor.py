@@ -8,13 +8,26 @@ from sqlalchemy import func, or_, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from panel import backup, db, explain, leftovers, machine, migrations, probe, settings, sizes, startup
+from panel import (
+    backup,
+    db,
+    explain,
+    holidays,
+    leftovers,
+    machine,
+    migrations,
+    probe,
+    settings,
+    sizes,
+    startup,
+)
 from panel.clock import utcnow
 from panel.config import Config
 from panel.destination import reader
 from panel.engine import lease, roll
 from panel.finding import Finding
 from panel.models import DataSync, SyncRun, User
+from panel.zones import TEHRAN
 
 OLD_BACKUP = timedelta(days=7)
 SILENT = timedelta(seconds=30)  # a leader renews its lease every five seconds
@@ -42,6 +55,7 @@ def examine(config: Config, *, ask_gateway: bool = True, now: datetime | None = 
                 *_backups(config, now, there_is_something_to_lose=synced is not None),
                 *_people(session),
                 *_campuses(session, config),
+                *_calendar(session),
                 *_sources(session, config, ask_gateway),
                 *sizes.look(session, config),
             ]
@@ -238,6 +252,11 @@ def _campuses(session: Session, config: Config) -> Iterator[Finding]:
             "there is no campus, so no student is fetched",
             "python -m panel campuses import FILE",
         )
+
+
+def _calendar(session: Session) -> Iterator[Finding]:
+    for trouble in holidays.troubles(session, utcnow().astimezone(TEHRAN).date()):
+        yield Finding("calendar", "warn", str(trouble), "python -m panel calendar import FILE")
 
 
 def _sources(session: Session, config: Config, ask_gateway: bool) -> Iterator[Finding]:

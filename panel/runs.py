@@ -154,10 +154,10 @@ def is_undone(session: Session, run: SyncRun) -> bool:
 
 
 def resume(session: Session, sync: DataSync, *, now: datetime) -> bool:
-    """Let the automatic sync go on that an undo has paused. False if it was not paused."""
-    if sync.paused_reason is None:
+    """Let the automatic sync go on that an undo, or a person, has paused. False if it was not paused."""
+    if sync.paused_reason is None and sync.paused_until is None:
         return False
-    sync.paused_reason, sync.updated_at = None, now
+    sync.paused_reason, sync.paused_until, sync.updated_at = None, None, now
     return True
 
 

@@ -259,11 +259,23 @@
   const preview = document.querySelector("[data-preview]");
   if (preview) {
     const target = document.getElementById(preview.dataset.previewInto);
+    let asked = 0, shown = 0, waiting = 0;
     const show = async function () {
-      const answer = await fetch(preview.dataset.preview + "?" + query(preview), { credentials: "same-origin" });
-      if (answer.ok) target.innerHTML = await answer.text();
+      window.clearTimeout(waiting);
+      const mine = asked += 1;
+      try {
+        const answer = await fetch(preview.dataset.preview + "?" + query(preview), { credentials: "same-origin" });
+        const html = answer.ok ? await answer.text() : null;
+        if (html === null || mine < shown) return; /* an answer to what was typed before */
+        shown = mine;
+        target.innerHTML = html;
+      } catch (error) { /* what is typed next asks again; saving says what is wrong */ }
     };
     preview.addEventListener("change", show);
+    preview.addEventListener("input", function () {
+      window.clearTimeout(waiting);
+      waiting = window.setTimeout(show, 250);
+    });
   }
 
   function query(box) {

@@ -34,6 +34,7 @@ PAGES = {
     "quality": "/quality/",
     "settings": "/syncs/students/settings",
     "campuses": "/campuses/",
+    "calendar": "/calendar/",
     "users": "/users/",
     "new-user": "/users/new/",
     "tokens": "/tokens/",

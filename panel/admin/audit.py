@@ -1,5 +1,6 @@
 """The trail: who did what, when, from where. It is read here, and changed nowhere."""
 
+from datetime import datetime
 from typing import Any
 
 from flask import url_for
@@ -11,7 +12,7 @@ from fetchers.core import registry
 from panel.admin import sources
 from panel.admin.guarded import GuardedModelView
 from panel.admin.settings_form import LIMIT_WORDS
-from panel.admin.show import digits, moment, number
+from panel.admin.show import digits, exact, moment, number
 from panel.admin.tokens import SCOPE_WORDS
 from panel.admin.users import ROLE_WORDS
 from panel.auth.locale import current
@@ -35,6 +36,8 @@ ACTION_WORDS = {
     "campuses_imported": lazy("imported campuses"),
     "settings_changed": lazy("changed settings"),
     "schedule_changed": lazy("changed a schedule"),
+    "calendar_imported": lazy("imported a calendar"),
+    "calendar_changed": lazy("changed the calendar"),
     "connection_tested": lazy("tested the connection"),
     "first_page_previewed": lazy("looked at the first page of a source"),
     "run_requested": lazy("started a sync"),
@@ -48,7 +51,9 @@ ACTION_WORDS = {
     "hold_lapsed": lazy("let a hold lapse: nobody decided in time"),
     "hold_superseded": lazy("let a newer run supersede a hold"),
     "run_undone": lazy("undid a run"),
+    "sync_paused": lazy("paused automatic sync"),
     "sync_resumed": lazy("resumed automatic sync"),
+    "pause_ended": lazy("went on after a pause"),
     "diary_cut": lazy("removed what was older than the change diary goes back"),
     "history_cut": lazy("removed old runs and what belongs to them"),
     "databases_moved": lazy("moved the databases to PostgreSQL"),
@@ -68,6 +73,9 @@ ABOUT_A_SOURCE = (
     "run_cancelled",
     "settings_changed",
     "schedule_changed",
+    "sync_paused",
+    "sync_resumed",
+    "pause_ended",
     "connection_tested",
     "first_page_previewed",
 )
@@ -92,11 +100,18 @@ DETAIL_WORDS = {
     "scope": lazy("may"),
     "shared_with": lazy("also for"),
     "token": lazy("by the token"),
+    "until": lazy("until"),
+    "removed": lazy("removed"),
 }
 VALUE_WORDS = {
     "role": ROLE_WORDS,
     "scope": SCOPE_WORDS,
-    "kind": {"off": lazy("by hand only"), "interval": lazy("every some minutes"), "cron": lazy("by cron")},
+    "kind": {
+        "off": lazy("by hand only"),
+        "interval": lazy("every some minutes"),
+        "cron": lazy("by cron"),
+        "calendar": lazy("by the calendar"),
+    },
     "mode": {"full": lazy("full comparison"), "incremental": lazy("usual")},
 }
 CHANGED_WORDS = {
@@ -146,6 +161,8 @@ def _one(entry: AuditEntry, name: str, value: Any) -> str:
         return _("Yes") if value else _("No")
     if isinstance(value, int):
         return number(value)
+    if name == "until":
+        return exact(datetime.fromisoformat(value))
     if name == "names":
         return setting_title(entry.subject or "", value)
     if name == "shared_with":

@@ -13,14 +13,12 @@ from sqlalchemy.orm import Session
 
 from fetchers.core import registry
 from fetchers.core.clean import ascii_digits
-from panel import audit, settings
-from panel.admin import show
+from panel import settings
+from panel.admin import schedule_form, show
 from panel.auth.locale import current
 from panel.config import Config
-from panel.engine import schedule
 from panel.models import DataSync
 
-TIMES_SHOWN = 3
 LIMIT_WORDS = {
     "timeout_seconds": (lazy("Time limit of a run (seconds)"), lazy("A run that takes longer is stopped.")),
     "stall_seconds": (
@@ -90,10 +88,7 @@ class Form:
     shared_with: list[str]
     has_campuses: bool
     campuses: int
-    kind: str
-    interval: str
-    cron: str
-    times: list[datetime]
+    schedule: schedule_form.Part
     problems: dict[str, str]
 
 
@@ -113,12 +108,6 @@ def form(
     shared = sorted({key for shown in values.values() for key in shown.shared_with})
     labels = [registry.load(key).label(current()) for key in shared]
     limits = {name: _limit(name, sync, typed, problems.get(name)) for name in settings.Limits.model_fields}
-    kind = typed.get("schedule_kind", sync.schedule_kind)
-    interval = typed.get("interval_minutes", str(sync.interval_minutes or ""))
-    cron = typed.get("cron", sync.cron or "")
-    times, _problem = next_times(
-        sync, {"schedule_kind": kind, "interval_minutes": interval, "cron": cron}, now
-    )
     return Form(
         main=[box for name, box in boxes.items() if name not in advanced],
         advanced=[boxes[name] for name in advanced],
@@ -128,10 +117,7 @@ def form(
         shared_with=labels,
         has_campuses=any(settings.extra(info).get("filled_from") == "campuses" for info in declared.values()),
         campuses=len(settings.active_campuses(session)),
-        kind=kind,
-        interval=interval,
-        cron=cron,
-        times=times,
+        schedule=schedule_form.part(sync, session, now, typed),
         problems=dict(problems),
     )
 
@@ -150,7 +136,7 @@ def save(
     1. The schedule. 2. The settings and limits whose text differs from what the form showed.
     """
     problems: dict[str, str] = {}
-    wrong = _save_schedule(sync, typed, session, actor, address, now)
+    wrong = schedule_form.save(sync, typed, session, actor, address, now)
     if wrong:
         problems["schedule"] = wrong
     saved = settings.save(
@@ -159,29 +145,6 @@ def save(
     for name, sentence in saved.problems:
         problems.setdefault(name, sentence)
     return problems
-
-
-def next_times(sync: DataSync, typed: Mapping[str, str], now: datetime) -> tuple[list[datetime], str | None]:
-    """The next times of a schedule as typed, or what is wrong with it. Changes nothing."""
-    kind, interval, cron = _schedule_typed(typed)
-    wrong = schedule.check_schedule(kind, interval, cron)
-    if wrong:
-        return [], _(wrong)
-    same = (kind, interval, cron) == (sync.schedule_kind, sync.interval_minutes, sync.cron)
-    draft = DataSync(
-        schedule_kind=kind,
-        interval_minutes=interval,
-        cron=cron,
-        next_run_at=sync.next_run_at if same else None,
-    )
-    times: list[datetime] = []
-    at = sync.next_run_at if same and sync.next_run_at and sync.next_run_at > now else None
-    at = at or schedule.next_due(draft, now)
-    while at is not None and len(times) < TIMES_SHOWN:
-        times.append(at)
-        draft.next_run_at = at
-        at = schedule.next_due(draft, at)
-    return times, None
 
 
 def check(sync: DataSync, resolved: settings.Resolved, config: Config) -> tuple[bool, str]:
@@ -298,34 +261,3 @@ def _changes(sync: DataSync, typed: Mapping[str, str], session: Session, config:
         if name in typed and typed[name].strip() != _text(getattr(sync, name)):
             changes[name] = ascii_digits(typed[name].strip())
     return changes
-
-
-def _schedule_typed(typed: Mapping[str, str]) -> tuple[str, int | None, str | None]:
-    kind = typed.get("schedule_kind", "off")
-    minutes = ascii_digits(typed.get("interval_minutes", "").strip())
-    interval = int(minutes) if kind == "interval" and minutes.isdigit() and len(minutes) < 9 else None
-    cron = ascii_digits(" ".join(typed.get("cron", "").split())) or None
-    return kind, interval, cron if kind == "cron" else None
-
-
-def _save_schedule(
-    sync: DataSync,
-    typed: Mapping[str, str],
-    session: Session,
-    actor: str,
-    address: str | None,
-    now: datetime,
-) -> str | None:
-    if "schedule_kind" not in typed:
-        return None
-    kind, interval, cron = _schedule_typed(typed)
-    if (kind, interval, cron) == (sync.schedule_kind, sync.interval_minutes, sync.cron):
-        return None
-    wrong = schedule.check_schedule(kind, interval, cron)
-    if wrong:
-        return _(wrong)
-    sync.schedule_kind, sync.interval_minutes, sync.cron = kind, interval, cron
-    sync.updated_at = now
-    schedule.plan(sync, now)
-    audit.record(session, actor, "schedule_changed", sync.key, address, kind=kind)
-    return None

@@ -4,7 +4,7 @@ Registered as template globals by `install`, so that templates hold no logic of 
 shown relative first ("2 hours ago") with the exact time on hover and for screen readers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,9 +13,11 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
 from markupsafe import Markup, escape
 
+from fetchers.core import registry
 from panel import explain, persian
 from panel.auth.locale import current
 from panel.clock import utcnow
+from panel.holidays import Trouble
 from panel.models import SyncRun
 
 STATUS_WORDS = {
@@ -103,6 +105,22 @@ def duration(seconds: float | None) -> str:
 def exact(moment: datetime | None) -> str:
     """A moment in full: Jalali in Persian."""
     return "–" if moment is None else persian.jalali_datetime(moment, current())
+
+
+def due(at: datetime) -> str:
+    """A moment to come, in full, with its day of the week."""
+    return persian.due(at, current())
+
+
+def listed(words: Iterable[object]) -> str:
+    """Words one after the other, as the language separates them."""
+    return ("، " if current() == "fa" else ", ").join(str(word) for word in words)
+
+
+def trouble(one: Trouble) -> str:
+    """What is missing on the calendar, in the reader's language."""
+    sources = listed(registry.load(key).label(current()) for key in one.syncs)
+    return digits(_(one.text, **one.params(sources)))
 
 
 def moment(at: datetime | None, now: datetime | None = None) -> Markup:
@@ -285,8 +303,10 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         account_url=account_url,
         asset_version=version,
+        calendar_trouble=trouble,
         delta=delta,
         digits=digits,
+        due=due,
         duration=duration,
         engine_is_down=engine_is_down,
         exact=exact,

@@ -47,6 +47,7 @@ class Source:
     hold: SyncRun | None = None  # the run that waits for a decision
     in_parts: bool = False  # some can be chosen
     news: str | None = None  # what was heard of the schema lately
+    paused_until: datetime | None = None  # a person's pause that is not over
 
     @property
     def active(self) -> bool:
@@ -117,6 +118,7 @@ def source(sync: DataSync, session: Session, config: Config, now: datetime) -> S
         hold=decisions.waiting(session, sync),
         in_parts=bool(file.fetcher and any(one.partition_columns for one in file.fetcher.streams())),
         news=schema_words.news(sync, now),
+        paused_until=sync.paused_until if sync.paused_until and now < sync.paused_until else None,
     )
 
 

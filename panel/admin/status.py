@@ -7,9 +7,11 @@ from flask_babel import lazy_gettext as lazy
 from flask_babel import ngettext
 from flask_login import current_user
 
+from panel import holidays
 from panel.admin import base, show, sources
 from panel.clock import utcnow
 from panel.extensions import db
+from panel.zones import TEHRAN
 
 
 class StatusView(AdminIndexView):
@@ -46,6 +48,7 @@ class StatusView(AdminIndexView):
             "now": now,
             "seconds": base.ACTIVE_SECONDS if active else base.IDLE_SECONDS,
             "summary": _summary(found),
+            "troubles": holidays.troubles(db.session(), now.astimezone(TEHRAN).date()),
         }
 
 

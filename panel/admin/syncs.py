@@ -14,7 +14,17 @@ from sqlalchemy import select
 from fetchers.core.errors import StorageError
 from panel import audit, doorbell, parts, runs
 from panel import settings as sync_settings
-from panel.admin import base, choosing, first_page, schema_page, settings_form, show, sources, undoing
+from panel.admin import (
+    base,
+    choosing,
+    first_page,
+    schedule_form,
+    schema_page,
+    settings_form,
+    show,
+    sources,
+    undoing,
+)
 from panel.auth.roles import requires
 from panel.clock import utcnow
 from panel.extensions import db
@@ -104,7 +114,14 @@ class SyncsView(base.PanelView):
             session.rollback()
             sync = _sync(key)
         form = settings_form.form(sync, session, base.config(), now, request.form, problems)
-        html = self.render("settings.html", form=form, sync=sync, label=sources.label(sync.fetcher), now=now)
+        html = self.render(
+            "settings.html",
+            form=form,
+            sync=sync,
+            label=sources.label(sync.fetcher),
+            on_words=schedule_form.ON_WORDS,
+            now=now,
+        )
         return (html, 422) if problems else html
 
     @expose("/<key>/schema")
@@ -116,9 +133,8 @@ class SyncsView(base.PanelView):
     @requires("admin")
     def next_times(self, key: str) -> ResponseReturnValue:
         """The next times of a schedule that is being typed."""
-        sync = _sync(key)
-        times, problem = settings_form.next_times(sync, request.args, utcnow())
-        return self.render("parts/next_times.html", times=times, problem=problem, now=utcnow())
+        coming = schedule_form.coming(_sync(key), request.args, db.session(), utcnow())
+        return self.render("parts/next_times.html", coming=coming)
 
     @expose("/<key>/check", methods=["POST"])
     @requires("admin")

@@ -1,6 +1,6 @@
 """REST under /api/v1: bearer tokens, JSON, one error shape. A thin door: the verbs are in panel/runs.py."""
 
-from panel.api import decisions, quality, runs, syncs, undo  # noqa: F401  (they register their routes)
+from panel.api import decisions, quality, runs, schedule, syncs, undo  # noqa: F401  (they register their routes)
 from panel.api.door import api
 
 __all__ = ["api"]

@@ -1,7 +1,7 @@
 """Syncs, and the trigger."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from flask import jsonify, request
 from flask.typing import ResponseReturnValue
@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from panel import audit, doorbell, runs
-from panel.api.door import Body, Refused, api, body, caller, instance, iso
+from panel.api.door import Body, Refused, api, body, caller, instance
 from panel.auth.login import address
 from panel.clock import utcnow
 from panel.extensions import db
@@ -29,28 +29,6 @@ class Trigger(Body):
     dry_run: bool = False
 
 
-def sync_dict(sync: DataSync) -> dict[str, Any]:
-    """A sync and its newest run; no setting of the source, so no secret either."""
-    return {
-        "key": sync.key,
-        "fetcher": sync.fetcher,
-        "status": sync.status,
-        "error_code": sync.error_code,
-        "schedule": {
-            "kind": sync.schedule_kind,
-            "interval_minutes": sync.interval_minutes,
-            "cron": sync.cron,
-        },
-        "next_run_at": iso(sync.next_run_at),
-        "paused": sync.paused_reason,
-        "new_fields": sync.new_fields,
-        "last_success_at": iso(sync.last_success_at),
-        "records": sync.records,
-        "records_delta": sync.records_delta,
-        "last_run": None if sync.last_run is None else sync.last_run.to_dict(),
-    }
-
-
 def sync_or_404(key: str) -> DataSync:
     sync = db.session.scalar(select(DataSync).where(DataSync.key == key))
     if sync is None:
@@ -64,13 +42,13 @@ def list_syncs() -> ResponseReturnValue:
     syncs = db.session.scalars(
         select(DataSync).options(joinedload(DataSync.last_run)).order_by(DataSync.key)
     ).all()
-    return jsonify(syncs=[sync_dict(sync) for sync in syncs])
+    return jsonify(syncs=[sync.to_dict() for sync in syncs])
 
 
 @api.get("/syncs/<key>")
 def show_sync(key: str) -> ResponseReturnValue:
     """One sync with its newest run."""
-    return jsonify(sync_dict(sync_or_404(key)))
+    return jsonify(sync_or_404(key).to_dict())
 
 
 @api.post("/syncs/<key>/runs")

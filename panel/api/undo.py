@@ -9,7 +9,6 @@ from fetchers.core.decide.undo import preview
 from fetchers.core.errors import FetchError
 from panel import audit, diary, doorbell, rehearsals, runs
 from panel.api.door import Refused, api, caller, instance, iso, run_or_404, whole
-from panel.api.syncs import sync_dict, sync_or_404
 from panel.auth.login import address
 from panel.auth.roles import allows
 from panel.clock import utcnow
@@ -96,24 +95,6 @@ def undo(run_id: int) -> ResponseReturnValue:
     session.commit()
     doorbell.ring(instance())
     return jsonify(answer), 200 if asked.joined else 202
-
-
-@api.post("/syncs/<key>/resume")
-def resume(key: str) -> ResponseReturnValue:
-    """Go on with the schedule that an undo has paused. Where it is not paused, nothing changes and it is no error."""
-    sync = sync_or_404(key)
-    if runs.resume(db.session(), sync, now=utcnow()):
-        audit.record(
-            db.session(),
-            caller().username,
-            "sync_resumed",
-            subject=key,
-            address=address(),
-            token=caller().token_name,
-        )
-    answer = sync_dict(sync)
-    db.session.commit()
-    return jsonify(answer)
 
 
 def _config() -> Config:

@@ -3,6 +3,7 @@
 import click
 
 from panel.cli import (
+    calendar,
     campuses,
     decisions,
     move,
@@ -10,6 +11,7 @@ from panel.cli import (
     processes,
     quality,
     runs,
+    schedule,
     settings,
     status,
     sync,
@@ -51,7 +53,8 @@ for command in (
     decisions.reject,
     undo.undo,
     settings.set_,
-    settings.schedule,
+    schedule.schedule,
+    calendar.calendar,
     campuses.campuses,
     users.user,
     users.token,

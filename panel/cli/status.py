@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -11,22 +11,51 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from panel.cli.house import House, say, sync_of
+from panel.clock import utcnow
 from panel.models import DataSync
+from panel.zones import TEHRAN
 
-ZONE = ZoneInfo("Asia/Tehran")
+if TYPE_CHECKING:
+    from panel.engine.windows import Rule, Rules
 
 
 def moment(at: datetime | None) -> str:
     """A moment for the terminal, on Tehran's clock."""
-    return "–" if at is None else at.astimezone(ZONE).strftime("%Y-%m-%d %H:%M")
+    return "–" if at is None else at.astimezone(TEHRAN).strftime("%Y-%m-%d %H:%M")
 
 
-def schedule_words(sync: DataSync) -> str:
-    if sync.paused_reason is not None and sync.schedule_kind != "off":
-        return "paused"
+def schedule_words(sync: DataSync, now: datetime) -> str:
+    """A schedule in a few words."""
+    if sync.is_paused(now) and sync.schedule_kind != "off":
+        return "paused" if sync.paused_reason is not None else f"paused until {moment(sync.paused_until)}"
     if sync.schedule_kind == "interval":
         return f"every {sync.interval_minutes} min"
-    return f"cron {sync.cron}" if sync.schedule_kind == "cron" else "off"
+    if sync.schedule_kind == "cron":
+        return f"cron {sync.cron}"
+    from panel.engine.schedule import rules_of  # here, for status is quick where nothing goes by the calendar
+
+    rules = rules_of(sync)
+    return "off" if rules is None else calendar_words(rules)
+
+
+def calendar_words(rules: "Rules") -> str:
+    """Rules of the academic calendar in a few words."""
+    said = []
+    if rules.registration is not None:
+        which = "" if rules.weeks.around is None else " (by the terms)"
+        said.append(f"{_rule_words(rules.registration)} in registration weeks{which}")
+    if rules.usual is not None:
+        said.append(_rule_words(rules.usual) + (" otherwise" if said else ""))
+    if rules.quiet is not None:
+        said.append(f"quiet {rules.quiet[0]:%H:%M}-{rules.quiet[1]:%H:%M}")
+    said.append("on holidays too" if rules.holidays else "not on holidays")
+    return ", ".join(said)
+
+
+def _rule_words(rule: "Rule") -> str:
+    when = " ".join(f"{at:%H:%M}" for at in rule.at) if rule.every is None else f"every {rule.every} min"
+    days = {"all": "", "working": " on working days"}.get(rule.on.text, f" on {rule.on.text}")
+    return when + days
 
 
 @click.command()
@@ -37,6 +66,7 @@ def status(house: House, key: str | None, as_json: bool) -> None:
     """Show how each source stands."""
     from panel.engine import lease
 
+    now = utcnow()
     with house.sessions() as session:
         if key is not None:
             syncs = [sync_of(session, key)]
@@ -62,7 +92,7 @@ def status(house: House, key: str | None, as_json: bool) -> None:
                 moment(sync.last_success_at),
                 records,
                 moment(sync.next_run_at),
-                schedule_words(sync),
+                schedule_words(sync, now),
             )
         Console().print(table)
         for sync in syncs:
@@ -72,5 +102,7 @@ def status(house: House, key: str | None, as_json: bool) -> None:
                 click.echo(
                     f"{sync.key}: paused after an undo; go on with: python -m panel schedule {sync.key} --resume"
                 )
+            elif sync.is_paused(now):
+                click.echo(f"{sync.key}: {schedule_words(sync, now)} (Tehran), then it goes on by itself")
     if not led:
         say("No engine is running: schedules wait. Start it with: python -m panel up")

@@ -2,7 +2,8 @@
 
 worker      the process: clock, doorbell, dispatch, take-over, orderly end
 lease       which engine leads now
-schedule    what is due
+schedule    what is due                            pause     until a moment that a person named
+windows     when, by the academic calendar         days      working days, holidays, registration weeks
 dispatch    which pending runs start now
 supervise   one run from claim to verdict
 child       the child process and its pipes        process   which process is which

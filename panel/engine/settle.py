@@ -5,7 +5,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.orm import Session
 
-from panel import runs
+from panel import holidays, runs
 from panel.engine import schedule
 from panel.engine.retry import Fault, GiveUp, decide
 from panel.engine.verdict import Judgement
@@ -50,12 +50,15 @@ def settle(
         judgement.records,
         seconds,
     )
-    moved = None
+    sync, moved = run.sync, None
+    planned = sync.next_run_at
     if judgement.status == "failed" and run.triggered_by == "schedule":
-        moved = schedule.after_failure(run.sync, run.sync.consecutive_failures + 1, now)
-        if moved is not None and run.sync.next_run_at is not None:
-            moved = max(moved, run.sync.next_run_at)
+        moved = schedule.after_failure(sync, sync.consecutive_failures + 1, now, holidays.calendar(session))
+        if moved is not None and planned is not None:
+            moved = max(moved, planned)
     ended = runs.finish(session, run_id, outcome, epoch=epoch, now=now, next_run_at=moved)
+    if ended is not None and moved is not None and planned is not None:
+        schedule.leave_out(session, sync, planned, moved, run_id)
     return None if ended is None else ended.status
 
 

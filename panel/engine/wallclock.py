@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import null, select, update
 from sqlalchemy.orm import Session
 
-from panel import clock
+from panel import clock, holidays
 from panel.engine import schedule
 from panel.models import DataSync, SyncRun
 
@@ -47,12 +47,13 @@ def pull_back(session: Session, by: timedelta, now: datetime) -> None:
     2. Due times that lie ahead again and were answered by the former clock may be answered by this one.
     3. The next attempt of each waiting run.
     """
+    calendar = holidays.calendar(session)
     for sync in session.scalars(select(DataSync).where(DataSync.next_run_at > now)).all():
         assert sync.next_run_at is not None
         sooner = max(sync.next_run_at - by, now)
         # An interval keeps its beat in real time; what goes by the clock goes by the one that is right now.
         if sync.schedule_kind != "interval":
-            sync.next_run_at = schedule.next_due(sync, sooner - timedelta(seconds=1))
+            sync.next_run_at = schedule.next_due(sync, sooner - timedelta(seconds=1), calendar)
         else:
             sync.next_run_at = sooner
     session.execute(

@@ -2,6 +2,7 @@
 
 from panel.models.access import ApiToken, AuditEntry, LoginAttempt, User
 from panel.models.base import Base, UtcDateTime
+from panel.models.calendar import CalendarSettings, CalendarSpan
 from panel.models.engine import EngineLease
 from panel.models.guards import create_guards
 from panel.models.places import Campus
@@ -22,6 +23,8 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "Base",
+    "CalendarSettings",
+    "CalendarSpan",
     "Campus",
     "DataSync",
     "EngineLease",

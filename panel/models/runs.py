@@ -1,6 +1,6 @@
 """SyncRun and what belongs to it. The run row is the truth; panel/runs.py is its only writer."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ACTIVE = ("pending", "running")
 TERMINAL = ("success", "failed", "cancelled", "held")
 STATUSES = ACTIVE + TERMINAL
+ON_TIME = timedelta(minutes=5)  # a scheduled run that is asked for later than that makes up for a missed turn
 
 
 def _iso(moment: datetime | None) -> str | None:
@@ -129,6 +130,11 @@ class SyncRun(Base):
         ),
     )
 
+    @property
+    def catches_up(self) -> bool:
+        """Whether it makes up for a turn that was missed while the engine was down."""
+        return self.scheduled_for is not None and self.requested_at - self.scheduled_for > ON_TIME
+
     def to_dict(self) -> dict[str, Any]:
         """The run as the CLI's --json, REST and the pages know it (DESIGN.md part 7; a stable interface)."""
         return {
@@ -217,7 +223,8 @@ class SkippedTick(Base):
 
     sync_id: Mapped[int] = mapped_column(ForeignKey("data_syncs.id", ondelete="CASCADE"), primary_key=True)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
-    reason: Mapped[str] = mapped_column(String(32))  # still_running, caught_up, paused
+    # still_running, caught_up, paused (after an undo), paused_until, quiet_hours, holiday, backing_off
+    reason: Mapped[str] = mapped_column(String(32))
     run_id: Mapped[int | None] = mapped_column(ForeignKey("sync_runs.id", ondelete="SET NULL"))
 
     __table_args__ = (

@@ -27,12 +27,16 @@ class DataSync(Base):
     settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     secrets: Mapped[bytes | None] = mapped_column(LargeBinary)
 
-    # Schedule: off, every N minutes, or cron (five fields, Tehran time).
+    # Schedule: off, interval (every N minutes), cron (five fields), or calendar (rules: panel/engine/windows.py).
     schedule_kind: Mapped[str] = mapped_column(String(16), default="off")
     interval_minutes: Mapped[int | None] = mapped_column(Integer)
     cron: Mapped[str | None] = mapped_column(String(120))
+    calendar_rules: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     next_run_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     paused_reason: Mapped[str | None] = mapped_column(String(32))  # "undo": waits for a person to resume it
+    paused_until: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # a person's pause, which ends by itself
     consecutive_failures: Mapped[int] = mapped_column(Integer, default=0)
 
     # Limits of one run.
@@ -79,6 +83,10 @@ class DataSync(Base):
         Index("ix_data_syncs_next_run_at", "next_run_at"),
     )
 
+    def is_paused(self, now: datetime) -> bool:
+        """Whether due times pass without a run: after an undo, or until a moment that a person has named."""
+        return self.paused_reason is not None or (self.paused_until is not None and now < self.paused_until)
+
     def to_dict(self) -> dict[str, Any]:
         """The sync and its newest run, as REST and `status --json` know it; no setting of the source."""
         return {
@@ -90,9 +98,11 @@ class DataSync(Base):
                 "kind": self.schedule_kind,
                 "interval_minutes": self.interval_minutes,
                 "cron": self.cron,
+                "calendar": self.calendar_rules,
             },
             "next_run_at": iso(self.next_run_at),
             "paused": self.paused_reason,
+            "paused_until": iso(self.paused_until),
             "new_fields": self.new_fields,
             "last_success_at": iso(self.last_success_at),
             "records": self.records,

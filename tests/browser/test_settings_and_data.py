@@ -15,6 +15,7 @@ PAGES = (
     "/data/faculty",
     "/syncs/students/settings",
     "/campuses/",
+    "/calendar/",
     "/users/",
     "/tokens/",
     "/audit/",
@@ -35,11 +36,32 @@ def test_a_schedule_shows_its_next_times_before_it_is_saved(open_page: Open) -> 
     page.goto("/syncs/students/settings")
     page.check("[name=schedule_kind][value=cron]")
     page.fill("[name=cron]", "30 2 * * *")
-    page.press("[name=cron]", "Tab")
+    expect(page.locator("#next-times li")).to_have_count(5)
     expect(page.locator("#next-times")).to_contain_text("۰۲:۳۰")
     page.fill("[name=cron]", "30 25 * * *")
-    page.press("[name=cron]", "Tab")
     expect(page.locator("#next-times")).not_to_contain_text("۰۲:۳۰")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_schedule_by_the_calendar_is_put_together_and_shown_as_one_types(
+    open_page: Open, width: int
+) -> None:
+    page = open_page("fa", width=width)
+    page.goto("/syncs/students/settings")
+    expect(page.locator(".in-detail")).to_be_hidden()
+    page.check("[name=schedule_kind][value=calendar]")
+    expect(page.locator(".in-detail")).to_be_visible()
+    page.select_option("[name=cal_on]", "dates")
+    page.fill("[name=cal_dates]", "12/آخر")
+    page.locator("[name=cal_at]").press_sequentially("0230")
+    expect(page.locator("#next-times .wrong")).to_contain_text("0230")
+    page.fill("[name=cal_at]", "۰۲:۳۰")
+    expect(page.locator("#next-times li")).to_have_count(5)
+    expect(page.locator("#next-times li").first).to_contain_text("/۱۲/")
+    # Only what the choice needs is there, and nothing sticks out of a phone.
+    expect(page.locator(".only-week")).to_be_hidden()
+    expect(page.locator(".only-cron")).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
 
 
 def test_an_interval_is_saved_and_shown_in_the_row(open_page: Open) -> None:

@@ -21,6 +21,7 @@ PAGES = (
     "/syncs/students/settings",
     "/campuses/",
     "/campuses/new/",
+    "/calendar/",
     "/users/",
     "/users/new/",
     "/tokens/",

@@ -141,7 +141,7 @@ def test_a_schedule_that_cannot_be_is_refused(
 
 def test_the_next_times_are_shown_while_a_schedule_is_typed(house: House, maryam: FlaskClient) -> None:
     page = read(maryam, "/syncs/students/next?schedule_kind=cron&cron=30+2+*+*+*")
-    assert page.count("02:30") == 3
+    assert page.count("02:30") == 5
     assert "cannot be read" in read(maryam, "/syncs/students/next?schedule_kind=cron&cron=99+2+*+*+*")
     assert sync(house).schedule_kind == "off"
 

@@ -80,7 +80,7 @@ def test_nonsense_in_the_environment_ends_with_2_and_a_sentence(run: Type) -> No
         ("set", "students", "first_term"),
         ("set", "students", "first_term=4059"),
         ("set", "students", "no_such_setting=1"),
-        ("schedule", "faculty"),
+        ("schedule", "nobody"),
         ("schedule", "faculty", "--every", "0"),
         ("schedule", "faculty", "--every", "-5"),
         ("schedule", "faculty", "--every", "abc"),
@@ -122,6 +122,7 @@ def test_a_schedule_is_switched_on_and_off(run: Type) -> None:
         "kind": "interval",
         "interval_minutes": 30,
         "cron": None,
+        "calendar": None,
     }
     assert "cron 0 5 * * 6" in run("schedule", "faculty", "--cron", "0 5 * * 6").output
     assert run("schedule", "faculty", "--off").output == "faculty: off\n"

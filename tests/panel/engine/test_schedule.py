@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from panel import runs
+from panel import runs, zones
 from panel.db import writing
 from panel.engine import schedule
+from panel.engine.days import Calendar
 from panel.models import DataSync, EngineLease, SkippedTick, SyncRun
 
 AddSync = Callable[..., DataSync]
@@ -21,6 +22,7 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+TEHRAN = Calendar()
 NOON = at("2026-11-22 12:00")
 
 
@@ -69,7 +71,7 @@ def test_the_next_due_moment(
 ) -> None:
     sync = DataSync(schedule_kind=kind, interval_minutes=interval, cron=cron)
     sync.next_run_at = at(planned) if planned else None
-    assert schedule.next_due(sync, at(after)) == (at(expected) if expected else None)
+    assert schedule.next_due(sync, at(after), TEHRAN) == (at(expected) if expected else None)
 
 
 @pytest.mark.parametrize(
@@ -82,9 +84,10 @@ def test_the_next_due_moment(
 )
 def test_daily_is_once_on_both_days_of_the_clock_change(after: str, expected: list[str]) -> None:
     sync = DataSync(schedule_kind="cron", cron="30 2 * * *")
-    first = schedule.next_due(sync, at(after), "Europe/Berlin")
+    berlin = Calendar(zone=zones.zone("Europe/Berlin"))
+    first = schedule.next_due(sync, at(after), berlin)
     assert first is not None
-    second = schedule.next_due(sync, first, "Europe/Berlin")
+    second = schedule.next_due(sync, first, berlin)
     assert [first, second] == [at(moment) for moment in expected]
 
 
@@ -108,7 +111,7 @@ def test_daily_is_once_on_both_days_of_the_clock_change(after: str, expected: li
     ],
 )
 def test_what_people_enter_is_checked(kind: str, interval: int | None, cron: str | None, right: bool) -> None:
-    assert (schedule.check_schedule(kind, interval, cron) is None) is right
+    assert (schedule.check_schedule(kind, interval, cron, None, TEHRAN, NOON) is None) is right
 
 
 def test_what_is_due_is_started_once_and_moves_on(factory: Factory, add_sync: AddSync) -> None:
@@ -196,15 +199,15 @@ def test_a_schedule_that_was_switched_on_without_a_moment_gets_one(
 def test_a_broken_source_backs_off(interval: int, failures: int, minutes: int | None) -> None:
     sync = DataSync(schedule_kind="interval", interval_minutes=interval, next_run_at=NOON)
     expected = NOON + timedelta(minutes=minutes) if minutes else None
-    assert schedule.after_failure(sync, failures, NOON) == expected
+    assert schedule.after_failure(sync, failures, NOON, TEHRAN) == expected
 
 
 def test_a_daily_cron_never_loses_its_turn() -> None:
     sync = DataSync(schedule_kind="cron", cron="30 2 * * *")
-    assert schedule.after_failure(sync, 50, NOON) is None
+    assert schedule.after_failure(sync, 50, NOON, TEHRAN) is None
 
 
 def test_an_hourly_cron_backs_off_to_a_due_time() -> None:
     sync = DataSync(schedule_kind="cron", cron="0 * * * *")
     # Four hours after 12:31, and then the next full hour in Tehran, which is half past in UTC.
-    assert schedule.after_failure(sync, 3, at("2026-11-22 12:31")) == at("2026-11-22 17:30")
+    assert schedule.after_failure(sync, 3, at("2026-11-22 12:31"), TEHRAN) == at("2026-11-22 17:30")
