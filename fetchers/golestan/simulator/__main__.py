@@ -40,6 +40,12 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--hang", type=float, default=usual.hang, help="seconds of silence and dripping")
     add("--retry-after", type=int, default=usual.retry_after, help="greatest Retry-After, seconds")
     add("--outage-requests", type=int, help="length of an outage, in requests")
+    add(
+        "--outage-seconds",
+        type=float,
+        default=usual.outage_seconds,
+        help="after which an outage is over in any case",
+    )
     add("--token-life", type=float, default=usual.token_life, help="seconds")
     add("--token-uses", type=int, help="requests that a token is good for (1: one-use)")
     add("--cache-mb", type=int, default=usual.cache_mb, help="memory for rendered pages")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -117,19 +118,29 @@ class Faults:
         self._reading_count: Counter[tuple[str, ...]] = Counter()
         self._broken: set[tuple[str, ...]] = set()
         self._requests = 0
+        self._outages: dict[int, float] = {}  # when each began
 
     # -- decisions ----------------------------------------------------------------------------------------
 
     def in_outage(self) -> bool:
-        """Whether this request falls into an outage; outages are counted in requests."""
+        """Whether this request falls into an outage.
+
+        One is so many requests long; but whoever asks seldom while it lasts need not use them up: it passes with time.
+        """
         windows = round(self.options.rate("outage"))
         if not windows:
             return False
+        length, now = self.options.outage_length, time.monotonic()
         with self._lock:
             self._requests += 1
-            n = self._requests
-        length = self.options.outage_length
-        return any(0 <= n - self._outage_start(w) < length for w in range(windows))
+            for window in range(windows):
+                start = self._outage_start(window)
+                if not 0 <= self._requests - start < length:
+                    continue
+                if now - self._outages.setdefault(window, now) < self.options.outage_seconds:
+                    return True
+                self._requests = start + length
+        return False
 
     def _outage_start(self, window: int) -> int:
         return 20 + window * 150 + self._roll("outage", window) % 100

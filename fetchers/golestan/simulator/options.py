@@ -80,6 +80,7 @@ class Options:
     hang: float = 2.0  # seconds of silence and dripping
     retry_after: int = 1  # greatest Retry-After, seconds
     outage_requests: int | None = None  # length of an outage, in requests
+    outage_seconds: float = 20.0  # after which it is over in any case
     token_life: float = 1200.0
     token_uses: int | None = None  # requests that a token is good for
     cache_mb: int = 4096
@@ -150,5 +151,5 @@ _NUMBERS = {
         "unknown_campus",
         "hang",
     ),
-    *("retry_after", "outage_requests", "token_life", "token_uses", "cache_mb"),
+    *("retry_after", "outage_requests", "outage_seconds", "token_life", "token_uses", "cache_mb"),
 }

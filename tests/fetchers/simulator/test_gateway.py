@@ -220,6 +220,12 @@ def test_a_rate_can_be_overridden_at_the_start_and_later(inside):
     assert "error" in sim.tell("profile", {"profile": "stormy"})
 
 
+def test_an_outage_passes_with_time_for_those_who_ask_seldom(inside):
+    sim = inside(faults={"outage": 1}, outage_requests=1000, outage_seconds=1e-9)
+    statuses = [sim.faculty().status for _ in range(130)]
+    assert statuses.count(503) == 1
+
+
 def test_an_outage_is_so_many_requests_long(inside):
     sim = inside(faults={"outage": 2}, outage_requests=6)
     statuses = [sim.faculty().status for _ in range(500)]
