@@ -210,7 +210,8 @@ def claim(session: Session, run_id: int, *, epoch: int, now: datetime) -> SyncRu
     """Take a pending run for the engine that leads with `epoch`; None if it is not to be had.
 
     1. pending → running, if its time has come and the lease is still ours.
-    2. Write the attempt down before it is made: if we die now, the row tells.
+    2. Write the attempt down before it is made: if we die now, the row tells. Parts that earlier attempts finished
+       are not this one's.
     3. An ordinary run fetches everything anew, so nobody need decide about older holds any more.
     """
     leader = select(EngineLease.epoch).where(EngineLease.id == 1).scalar_subquery()
@@ -236,6 +237,13 @@ def claim(session: Session, run_id: int, *, epoch: int, now: datetime) -> SyncRu
     )
     _mirror(session, changed.sync_id, run_id, status="running", error_code=None)
     run = get(session, run_id)
+    if not run.dry_run:  # whose attempts begin anew each time
+        session.execute(
+            update(RunPartition)
+            .where(RunPartition.run_id == run_id, RunPartition.state == "done")
+            .values(state="resumed")
+            .execution_options(synchronize_session=False)
+        )
     if run.mode not in (APPROVE, UNDO) and not run.dry_run:
         older = and_(SyncRun.sync_id == run.sync_id, SyncRun.id < run_id)
         for held in decide(session, older, decision="superseded", now=now, user=None):
@@ -336,14 +344,39 @@ def retry(
     return True
 
 
-def failed_attempts(session: Session, run_id: int) -> int:
-    """How many ended attempts count against the run: those that the engine itself interrupted do not."""
-    counted = (
-        RunAttempt.run_id == run_id,
-        RunAttempt.ended_at.is_not(None),
-        func.coalesce(RunAttempt.error_code, "") != INTERRUPTED,
-    )
-    return session.scalar(select(func.count()).select_from(RunAttempt).where(*counted)) or 0
+@dataclass(frozen=True)
+class Tries:
+    """The attempts of a run that failed, the one that is ending now with them.
+
+    in_row: since one of them last got further, that one with them: who makes progress may go on trying. Those that the
+    engine itself interrupted do not count.
+    """
+
+    in_row: int
+    all: int
+
+
+def tries(session: Session, run: SyncRun) -> Tries:
+    """How often this run has been tried, now that its newest attempt has failed. Call it before `retry`."""
+    ended = session.execute(
+        select(RunAttempt.parts_done)
+        .where(
+            RunAttempt.run_id == run.id,
+            RunAttempt.ended_at.is_not(None),
+            func.coalesce(RunAttempt.error_code, "") != INTERRUPTED,
+        )
+        .order_by(RunAttempt.number)
+    ).all()
+    done = [row[0] for row in ended] + [parts_done(session, run.id)]
+    # A rehearsal's attempts begin anew each time: none of them gets further.
+    further = [place for place, parts in enumerate(done) if parts and not run.dry_run]
+    return Tries(len(done) - (further[-1] if further else 0), len(done))
+
+
+def parts_done(session: Session, run_id: int) -> int:
+    """How many parts the newest attempt has finished; those of earlier ones are `resumed`."""
+    mine = (RunPartition.run_id == run_id, RunPartition.state == "done")
+    return session.scalar(select(func.count()).select_from(RunPartition).where(*mine)) or 0
 
 
 def finish(
@@ -505,7 +538,12 @@ def _end_attempt(
     session.execute(
         update(RunAttempt)
         .where(RunAttempt.run_id == run_id, RunAttempt.number == number)
-        .values(ended_at=now, error_code=code, error_message=_message(code, params))
+        .values(
+            ended_at=now,
+            error_code=code,
+            error_message=_message(code, params),
+            parts_done=parts_done(session, run_id),
+        )
         .execution_options(synchronize_session=False)
     )
 

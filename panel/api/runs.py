@@ -60,6 +60,25 @@ def show_log(run_id: int) -> ResponseReturnValue:
     )
 
 
+@api.get("/runs/<int:run_id>/attempts")
+def show_attempts(run_id: int) -> ResponseReturnValue:
+    """The run's attempts, the first one first: how each ended, and how many parts it finished."""
+    run = run_or_404(run_id)
+    return jsonify(
+        attempts=[
+            {
+                "number": one.number,
+                "started_at": iso(one.started_at),
+                "ended_at": iso(one.ended_at),
+                "error_code": one.error_code,
+                "error_message": one.error_message,
+                "parts_done": one.parts_done,
+            }
+            for one in run.attempts
+        ]
+    )
+
+
 @api.get("/runs/<int:run_id>/partitions")
 def show_partitions(run_id: int) -> ResponseReturnValue:
     """The run's parts in the order of its plan, each with its state, counts and error."""

@@ -32,9 +32,10 @@ class GiveUp:
 
 
 def decide(fault: Fault, *, attempt: int, retries: int, wait: float, now: datetime) -> Retry | GiveUp:
-    """Decide about attempt number `attempt` (the first is 1) that ended with this fault.
+    """Decide about an attempt that ended with this fault.
 
-    The wait doubles with each attempt, up to an hour; what needs a person is never tried again.
+    attempt: which one it is since an attempt last got further; 1: the first. The wait doubles with each, up to an
+    hour; what needs a person is never tried again.
     """
     if not fault.retryable:
         return GiveUp("needs_a_person")

@@ -14,6 +14,7 @@ from panel.models import SyncRun
 log = structlog.get_logger("engine.settle")
 
 MOST_ATTEMPTS = 50  # a run that is interrupted for ever ends too
+MOST_FAILED = 21  # and one that gets a little further each time; as many as `retries` allows at most
 
 
 def settle(
@@ -71,9 +72,12 @@ def _tries_again(
     if fault.code == runs.INTERRUPTED:
         not_before = now
     else:
+        tried = runs.tries(session, run)
+        if tried.all >= MOST_FAILED:
+            return False
         decision = decide(
             fault,
-            attempt=runs.failed_attempts(session, run.id) + 1,
+            attempt=tried.in_row,
             retries=run.sync.retries,
             wait=0 if at_once else run.sync.retry_wait_seconds,
             now=now,

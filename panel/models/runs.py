@@ -164,6 +164,7 @@ class SyncRun(Base):
                 "failed": self.partitions_failed,
                 "held": self.partitions_held,
             },
+            "waiting": self.waiting if self.status in ACTIVE else None,
         }
 
 
@@ -179,6 +180,9 @@ class RunAttempt(Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     error_code: Mapped[str | None] = mapped_column(String(32))
     error_message: Mapped[str | None] = mapped_column(String(500))
+    parts_done: Mapped[int | None] = mapped_column(
+        Integer
+    )  # that it finished itself; null where nobody counted
 
     run: Mapped[SyncRun] = relationship(back_populates="attempts")
 

@@ -338,7 +338,7 @@ def test_a_retry_is_the_same_run_and_its_attempts_stay_visible(
     with factory() as session:
         attempts = session.scalars(select(RunAttempt).order_by(RunAttempt.number)).all()
         assert [(a.number, a.error_code) for a in attempts] == [(1, "E_SERVER"), (2, None)]
-        assert runs.failed_attempts(session, run.id) == 1
+        assert runs.tries(session, again) == runs.Tries(in_row=2, all=2)
 
 
 def test_an_interrupted_attempt_does_not_count(
@@ -350,7 +350,56 @@ def test_an_interrupted_attempt_does_not_count(
         runs.retry(
             session, run.id, epoch=1, now=NOW, not_before=NOW, error_code="E_INTERRUPTED", error_params={}
         )
-        assert runs.failed_attempts(session, run.id) == 0
+        assert runs.tries(session, run) == runs.Tries(in_row=1, all=1)
+
+
+@pytest.mark.parametrize(
+    ("finished", "in_row"),
+    [([0], 1), ([0, 0, 0], 3), ([3], 1), ([3, 0], 2), ([0, 0, 1], 1), ([0, 2, 0, 0], 3), ([1, 1, 1, 1], 1)],
+)
+def test_an_attempt_that_got_further_begins_the_count_anew(
+    factory: Factory, add_sync: AddSync, lead: Callable[[int], None], finished: list[int], in_row: int
+) -> None:
+    """Parts that earlier attempts finished are not this one's, also where its child died before it planned."""
+    lead(1)
+    run = start(factory, add_sync())
+    for number, parts in enumerate(finished):
+        with writing(factory) as session:
+            if number:
+                claimed = runs.claim(session, run.id, epoch=1, now=NOW)
+                assert claimed is not None
+            for part in range(parts):
+                session.add(RunPartition(run_id=run.id, part=f"{number}.{part}", position=part, state="done"))
+            session.flush()
+            run = runs.get(session, run.id)
+            if number == len(finished) - 1:
+                assert runs.tries(session, run) == runs.Tries(in_row=in_row, all=len(finished))
+            runs.retry(
+                session, run.id, epoch=1, now=NOW, not_before=NOW, error_code="E_LOST", error_params={}
+            )
+    with factory() as session:
+        attempts = session.scalars(select(RunAttempt).order_by(RunAttempt.number)).all()
+        assert [one.parts_done for one in attempts] == finished
+
+
+def test_attempts_of_a_rehearsal_begin_anew_each_time(
+    factory: Factory, add_sync: AddSync, lead: Callable[[int], None]
+) -> None:
+    lead(1)
+    sync = add_sync()
+    with writing(factory) as session:
+        asked = runs.request(session, sync, triggered_by="cli", now=NOW, dry_run=True)
+        run = runs.claim(session, asked.run.id, epoch=1, now=NOW)
+        assert run is not None
+        session.add(RunPartition(run_id=run.id, part="x", position=0, state="done"))
+        session.flush()
+        for number in (1, 2, 3):
+            assert runs.tries(session, run) == runs.Tries(number, number)
+            runs.retry(
+                session, run.id, epoch=1, now=NOW, not_before=NOW, error_code="E_LOST", error_params={}
+            )
+            run = runs.claim(session, run.id, epoch=1, now=NOW)
+            assert run is not None
 
 
 def test_an_older_run_does_not_overwrite_the_status_row_of_a_newer(

@@ -26,6 +26,7 @@ RUN_KEYS = {
     "duration_seconds",
     "counts",
     "partitions",
+    "waiting",
 }
 
 
