@@ -142,7 +142,7 @@ def _by_hand(arguments: list[str]) -> int:
     from fetchers.core.errors import FetchError
     from fetchers.core.events import Events, json_lines
     from fetchers.core.load.job import Job
-    from fetchers.core.spec import Spec
+    from fetchers.core.spec import Gateways, Spec
     from fetchers.core.store import ledger, sql
 
     try:
@@ -157,6 +157,7 @@ def _by_hand(arguments: list[str]) -> int:
             database=given.database,
             staging=str(beside / "staging"),
             rehearsals=str(beside / "rehearsals"),
+            gateways=Gateways(folder=str(beside / "gateways")),
             mode="full" if given.full else "incremental",
             dry_run=given.dry_run,
             now=datetime.now(UTC),

@@ -85,6 +85,19 @@ CAUSES: Mapping[str, Cause] = {
             ),
         ),
     ),
+    "E_AUTH:token": Cause(
+        (
+            N_("The gateway {host} lets us log in and then refuses the token that it has just given."),
+            N_("The gateway lets us log in and then refuses the token that it has just given."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Ask the gateway's keeper whether this account may read these data. One new login was tried, "
+                "and no more, so that the account is not locked."
+            ),
+        ),
+    ),
     "E_GATEWAY": Cause(
         (
             N_("The gateway refused the request (status {status}): {said}"),
@@ -247,6 +260,27 @@ CAUSES: Mapping[str, Cause] = {
         (N_("The gateway asks for fewer requests and did not let us go on."),),
         KEPT_OR_WHOLE,
         (N_("Lower “Requests per second” in the settings, or sync at a quieter hour."),),
+    ),
+    "E_UNAVAILABLE": Cause(
+        (
+            N_(
+                "The gateway {host} failed again and again, for all that asked it. Hamgam now asks it one small "
+                "question at a time, and goes on by itself when it answers."
+            ),
+            N_("The gateway failed again and again, so Hamgam asks it only now and then."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_UNAVAILABLE:pause": Cause(
+        (
+            N_(
+                "The gateway {host} has asked for a pause, so it was not asked. Try again in {seconds} seconds."
+            ),
+            N_("The gateway has asked for a pause, so it was not asked."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
     ),
     "E_TRUNCATED": Cause(
         (N_("The gateway's answer broke off before its end."),),

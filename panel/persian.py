@@ -103,6 +103,14 @@ def due(moment: datetime, locale: str) -> str:
     return f"{told} ({to_jalali(tehran(moment))})" if _english(locale) else told
 
 
+def clock(moment: datetime, now: datetime, locale: str) -> str:
+    """The time of day in Tehran, ۱۴:۰۵; with its day where that is not today."""
+    here = tehran(moment)
+    if here.date() != tehran(now).date():
+        return jalali_datetime(moment, locale)
+    return digits(f"{here:%H:%M}", locale)
+
+
 def relative(moment: datetime | None, now: datetime, locale: str) -> str:
     """How far from now: ۲ ساعت پیش, ۳ دقیقه دیگر; 2 hours ago, in 3 minutes. In its largest unit, rounded."""
     if moment is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fetchers.core import registry
-from panel import explain
+from panel import explain, gateways
 from panel.clock import utcnow
 from panel.config import ROOT, Config
 from panel.engine.child import Child
@@ -38,20 +38,21 @@ def check(
     source: str, values: Mapping[str, Any], config: Config, *, limit: float = LIMIT_SECONDS
 ) -> ProbeResult:
     """Log in once with these settings, saved or not; never writes anything."""
-    return _ask("check", source, values, limit)
+    return _ask("check", source, values, config, limit)
 
 
 def preview(
     source: str, values: Mapping[str, Any], config: Config, *, limit: float = LIMIT_SECONDS
 ) -> ProbeResult:
     """Ask for the first page with these settings; `seen` is what it holds (fetchers/core/load/preview.py)."""
-    return _ask("preview", source, values, limit)
+    return _ask("preview", source, values, config, limit)
 
 
-def _ask(what: str, source: str, values: Mapping[str, Any], limit: float) -> ProbeResult:
+def _ask(what: str, source: str, values: Mapping[str, Any], config: Config, limit: float) -> ProbeResult:
     """One question to a child.
 
-    1. Start it with an order that says `check` or `preview`. It repeats nothing: a person is waiting.
+    1. Start it with an order that says `check` or `preview`. It repeats nothing and sits out no pause: a person is
+       waiting. It shares the gateway's budget with the runs.
     2. Read its events until it has ended, or the limit has passed.
     3. Its last event is the answer.
     """
@@ -67,6 +68,7 @@ def _ask(what: str, source: str, values: Mapping[str, Any], limit: float) -> Pro
         "source": source,
         "settings": told,
         what: True,
+        "gateways": {"folder": str(gateways.folder(config))},
         "now": utcnow().isoformat(timespec="seconds"),
     }
     child = Child([sys.executable, "-m", "fetchers"], order, uuid=mark, cwd=ROOT)

@@ -109,6 +109,12 @@ class RateLimited(Transient):
     code = "E_RATE"
 
 
+class Unavailable(Transient):
+    """Nothing was asked: the gateway is down for everybody, or has asked for a pause (`reason` "pause")."""
+
+    code = "E_UNAVAILABLE"
+
+
 class Truncated(Transient):
     """The body ended before it was complete."""
 

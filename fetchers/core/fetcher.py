@@ -73,8 +73,8 @@ class HttpSettings(BaseModel):
         4,
         title=Label("اتصال‌های هم‌زمان", "Connections at once"),
         help=Label(
-            "درگاه در روزهای ثبت‌نام هم کار می‌کند؛ عدد کوچک، ادب است.",
-            "The gateway also serves registration day; a small number is a courtesy.",
+            "درگاه در روزهای ثبت‌نام هم کار می‌کند. همهٔ منبع‌های آن در این عدد شریک‌اند و کوچک‌ترین به حساب می‌آید.",
+            "The gateway also serves registration day. All its sources share them; the smallest number counts.",
         ),
         ge=1,
         le=16,
@@ -83,7 +83,10 @@ class HttpSettings(BaseModel):
     requests_per_second: float = Setting(
         4.0,
         title=Label("درخواست در ثانیه", "Requests per second"),
-        help=Label("صفر یعنی بی‌محدودیت.", "Zero means no limit."),
+        help=Label(
+            "همهٔ منبع‌های درگاه در آن شریک‌اند و کوچک‌ترین به حساب می‌آید. صفر یعنی بی‌محدودیت.",
+            "All sources of the gateway share them; the smallest number counts. Zero means no limit.",
+        ),
         ge=0,
         le=1000,
         advanced=True,

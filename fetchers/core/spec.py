@@ -15,6 +15,23 @@ class GuardLimits(BaseModel):
     total_percent: float = 10.0
 
 
+class GatewayBudget(BaseModel):
+    """How gently a gateway is to be asked by all its sources together. requests_per_second: 0 means no limit."""
+
+    connections: int
+    requests_per_second: float
+
+
+class Gateways(BaseModel):
+    """Where what is known of the gateways is kept for all (core/wire/gateway.py); "": by this job for itself.
+
+    budgets: the gentlest settings among the sources of each gateway, by its key.
+    """
+
+    folder: str = ""
+    budgets: dict[str, GatewayBudget] = Field(default_factory=dict)
+
+
 class Spec(BaseModel):
     """One job. `check`: only test address and login. `preview`: only look at the first page.
 
@@ -23,7 +40,7 @@ class Spec(BaseModel):
     runs whose completed parts need not be asked for again. staging: folder for parts that wait for the verdict.
     new_fields: what becomes of fields that the fetcher does not declare, see core/load/drift.py.
     about: the run that mode `approve` publishes the held parts of, or that mode `undo` takes back. rehearsals: folder
-    for what a dry run would publish; it writes nowhere else.
+    for what a dry run would publish; it writes no data anywhere else.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -44,6 +61,7 @@ class Spec(BaseModel):
     partitions: list[dict[str, str]] | None = None
     resume: list[str] = Field(default_factory=list)
     guard: GuardLimits = Field(default_factory=GuardLimits)
+    gateways: Gateways = Field(default_factory=Gateways)
     new_fields: str = Field("add", pattern="^(add|ignore|freeze)$")
     now: datetime
 

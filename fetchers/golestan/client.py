@@ -18,8 +18,6 @@ from fetchers.core.wire import envelope, large
 from fetchers.core.wire.envelope import Page
 from fetchers.core.wire.http import Answer, Session
 
-FRESH_TOKENS = 2  # that one request may use up
-MAX_REFUSED = 3  # requests in a row whose fresh tokens are refused, before nothing more is asked
 _LONG_NUMBER = re.compile(r"\d{8,}")  # of a person, most likely: no run's log needs it
 
 
@@ -39,7 +37,6 @@ class GolestanClient:
         self._lock = threading.Lock()
         self._token = ""
         self._generation = 0
-        self._refused_tokens = 0
         self._refused: errors.FetchError | None = None  # why no login will ever work in this job
 
     def login(self) -> None:
@@ -50,7 +47,7 @@ class GolestanClient:
     def page(self, path: str, body: Mapping[str, Any], what: str) -> Page:
         """Ask for one page, patiently. `what` names the part in the log.
 
-        Raises FetchError: AuthError where the login is refused, GatewayError for a refused request or token.
+        Raises FetchError: AuthError where the login or a fresh token is refused, GatewayError for a refused request.
         """
         return self._session.patiently(lambda: self._page_once(path, body, what), what)
 
@@ -82,9 +79,11 @@ class GolestanClient:
         )
 
     def _post_with_token(self, path: str, body: Mapping[str, Any]) -> Answer:
-        """One call; a 401 renews the token once for all threads, and the same request is repeated.
+        """One call; a 401 renews the token once for all threads, and the same request is repeated once.
 
-        Who renews it also uses it first, while the others wait: it may be good for one use, or be withdrawn at once.
+        Who renews it also uses it first, while the others wait: it may be good for one use. A token that is refused
+        when it was just given heals by no further login, and each would count against the account: nothing more is
+        asked in this job.
         """
         while True:
             generation, token = self._current()
@@ -94,31 +93,25 @@ class GolestanClient:
             with self._lock:
                 if self._generation != generation:
                     continue  # another thread has renewed it meanwhile
-                for _ in range(FRESH_TOKENS):
-                    self._renew()
-                    answer = self._ask(path, body, self._token)
-                    if answer.status != 401:
-                        return answer
-                raise self._token_refused()
+                self._renew()
+                answer = self._ask(path, body, self._token)
+                if answer.status != 401:
+                    return answer
+                self._refused = errors.AuthError(
+                    f"{self._host} refuses a token that it has just given (401).",
+                    host=self._host,
+                    status=401,
+                    reason="token",
+                )
+                raise self._refused
 
     def _ask(self, path: str, body: Mapping[str, Any], token: str) -> Answer:
-        answer = self._session.post_json(self._base + path, body, {"Authorization": f"Bearer {token}"})
-        if answer.status != 401:
-            self._refused_tokens = 0
-        return answer
-
-    def _token_refused(self) -> errors.FetchError:
-        """Tokens that were just given are refused. Where that goes on, stop before the logins lock the account."""
-        message = f"{self._host} refuses a token that it has just given (401)."
-        self._refused_tokens += 1
-        if self._refused_tokens >= MAX_REFUSED:
-            self._refused = errors.AuthError(message, host=self._host, status=401)
-            return self._refused
-        return errors.GatewayError(message, host=self._host, status=401, said="")
+        headers = {"Authorization": f"Bearer {token}"}
+        return self._session.post_json(self._base + path, body, headers, small=_smallest(body))
 
     def _current(self) -> tuple[int, str]:
         with self._lock:
-            if not self._token:
+            if not self._token or self._refused is not None:
                 self._renew()
             return self._generation, self._token
 
@@ -193,6 +186,15 @@ def _read(answer: Answer, known: Known | None) -> tuple[dict[str, msgspec.Raw], 
         return large.read(answer.spooled, answer.headers, known)
     again = envelope.read_again(answer.body, answer.headers, known) if known is not None else None
     return again or (envelope.read(answer.body, answer.headers), None)
+
+
+def _smallest(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The same question for one record of the first page."""
+    first = {"pageNumber": 1, "pageSize": 1}
+    return {
+        name: first.get(name, _smallest(value) if isinstance(value, Mapping) else value)
+        for name, value in body.items()
+    }
 
 
 class _Login(msgspec.Struct):

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, case, func, select
@@ -84,27 +83,8 @@ def progress(run: SyncRun, session: Session, now: datetime) -> Progress:
         left=left,
         usual=usual,
         slow=bool(elapsed and usual and elapsed > max(sources.LONGER_THAN_USUAL * usual, usual + 30)),
-        waiting=_waiting(run, now),
+        waiting=show.waiting(run, now),
     )
-
-
-def _waiting(run: SyncRun, now: datetime) -> str | None:
-    """Why nothing moves, and until when."""
-    if not run.waiting or run.status not in ("pending", "running"):
-        return None
-    text = str(show.WAITING_WORDS.get(run.waiting.get("reason", ""), _("Waiting")))
-    until = _moment(run.waiting.get("until"))
-    if until is None or until <= now:
-        return text
-    return _("%(why)s: %(duration)s more.", why=text, duration=show.duration((until - now).total_seconds()))
-
-
-def _moment(text: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
 
 
 def explanation(run: SyncRun, now: datetime) -> explain.Explanation | None:

@@ -18,7 +18,7 @@ from panel import explain, persian
 from panel.auth.locale import current
 from panel.clock import utcnow
 from panel.holidays import Trouble
-from panel.models import SyncRun
+from panel.models import ACTIVE, SyncRun
 
 STATUS_WORDS = {
     "pending": lazy("Waiting"),
@@ -83,6 +83,8 @@ COUNT_WORDS = {
 }
 WAITING_WORDS = {
     "rate_limited": lazy("The gateway asks us to wait"),
+    "gateway": lazy("Waiting for the gateway"),
+    "turn": lazy("Waiting for its turn at the gateway"),
     "retry": lazy("Waiting before the next attempt"),
     "destination": lazy("Waiting for another run to finish writing"),
 }
@@ -136,6 +138,30 @@ def moment(at: datetime | None, now: datetime | None = None) -> Markup:
         persian.relative(at, now or utcnow(), current()),
         exact(at),
     )
+
+
+def waiting(run: SyncRun, now: datetime) -> str | None:
+    """Why nothing moves, and when it goes on; nothing of a run that has ended."""
+    if not run.waiting or run.status not in ACTIVE:
+        return None
+    text = str(WAITING_WORDS.get(run.waiting.get("reason", ""), _("Waiting")))
+    until = _told_moment(run.waiting.get("until"))
+    if until is None or until <= now:
+        return text
+    return _(
+        "%(why)s; goes on at %(time)s, %(relative)s.",
+        why=text,
+        time=persian.clock(until, now, current()),
+        relative=persian.relative(until, now, current()),
+    )
+
+
+def _told_moment(text: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
 
 
 def icon(name: str, css: str = "") -> Markup:

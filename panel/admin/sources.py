@@ -48,6 +48,7 @@ class Source:
     in_parts: bool = False  # some can be chosen
     news: str | None = None  # what was heard of the schema lately
     paused_until: datetime | None = None  # a person's pause that is not over
+    waiting: str | None = None  # why nothing moves, and when it goes on
 
     @property
     def active(self) -> bool:
@@ -119,6 +120,7 @@ def source(sync: DataSync, session: Session, config: Config, now: datetime) -> S
         in_parts=bool(file.fetcher and any(one.partition_columns for one in file.fetcher.streams())),
         news=schema_words.news(sync, now),
         paused_until=sync.paused_until if sync.paused_until and now < sync.paused_until else None,
+        waiting=show.waiting(newest, now) if newest is not None else None,
     )
 
 

@@ -8,7 +8,7 @@ from flask_babel import ngettext
 from flask_login import current_user
 
 from panel import holidays
-from panel.admin import base, show, sources
+from panel.admin import base, gateway_lamps, show, sources
 from panel.clock import utcnow
 from panel.extensions import db
 from panel.zones import TEHRAN
@@ -36,7 +36,8 @@ class StatusView(AdminIndexView):
             f"{one.label}: {show.STATUS_WORDS[one.run.status if one.run else None]}"
             for one in table["sources"]
         )
-        return base.fragment(html, active=table["active"], announce=announce)
+        lamps = [one.announced for one in table["gateways"] if one.announced]
+        return base.fragment(html, active=table["active"], announce=" · ".join([announce, *lamps]))
 
     def _table(self) -> dict:
         now = utcnow()
@@ -45,6 +46,7 @@ class StatusView(AdminIndexView):
         return {
             "sources": found,
             "active": active,
+            "gateways": gateway_lamps.shown(db.session(), base.config(), now),
             "now": now,
             "seconds": base.ACTIVE_SECONDS if active else base.IDLE_SECONDS,
             "summary": _summary(found),

@@ -16,17 +16,13 @@ from rich.progress import (
 )
 from sqlalchemy.orm import Session, sessionmaker
 
+from panel.cli.status import waiting_words
 from panel.models import TERMINAL, SyncRun
 
 LOOK_EVERY = 0.25
 LINE_EVERY = 5.0
 # A lease may change hands; only after this long without any leader is the engine called gone.
 NO_ENGINE = 10.0
-WAITING = {
-    "rate_limited": "the gateway asks to wait",
-    "retry": "waiting for another try",
-    "destination": "waiting for the database",
-}
 
 
 class Gone(Exception):
@@ -93,7 +89,7 @@ def _facts(run: SyncRun) -> str:
     if run.stop_requested_at is not None:
         facts += ", stopping"
     elif run.waiting:
-        facts += f", {WAITING.get(run.waiting.get('reason', ''), 'waiting')}"
+        facts += f", {waiting_words(run.waiting)}"
     return facts
 
 

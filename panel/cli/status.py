@@ -1,8 +1,9 @@
 """status: how each source stands."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -12,11 +13,60 @@ from sqlalchemy.orm import joinedload
 
 from panel.cli.house import House, say, sync_of
 from panel.clock import utcnow
-from panel.models import DataSync
+from panel.models import ACTIVE, DataSync
 from panel.zones import TEHRAN
 
 if TYPE_CHECKING:
     from panel.engine.windows import Rule, Rules
+    from panel.gateways import Gateway
+
+
+COLOURS = {"green": "green", "amber": "yellow", "red": "red", "none": None}
+LAMPS = {
+    "well": "answers",
+    "slow": "answers slowly",
+    "failing": "fails at times",
+    "paused": "asks for a pause",
+    "down": "down",
+    "unknown": "not asked yet",
+}
+WAITING = {
+    "rate_limited": "the gateway asks to wait",
+    "gateway": "waiting for the gateway",
+    "turn": "waiting for its turn at the gateway",
+    "retry": "waiting for another try",
+    "destination": "waiting for the database",
+}
+
+
+def waiting_words(waiting: Mapping[str, Any]) -> str:
+    """Why a run waits, and when it goes on, on Tehran's clock."""
+    words = WAITING.get(waiting.get("reason", ""), "waiting")
+    try:
+        until = datetime.fromisoformat(str(waiting.get("until")))
+    except ValueError:
+        return words
+    return f"{words}, goes on at {until.astimezone(TEHRAN):%H:%M}"
+
+
+def lamp_words(one: "Gateway") -> str:
+    """A gateway in a line: how it does, since when, why, and when it is asked again."""
+    from panel import explain
+
+    lamp = one.lamp
+    words = f"{one.address} ({', '.join(one.sources)}): {LAMPS[lamp.kind]}"
+    if one.light in ("amber", "red") and lamp.since is not None:
+        words += f" since {moment(lamp.since)}"
+    if lamp.kind in ("failing", "down") and lamp.cause is not None:
+        words += f". {explain.english(lamp.cause.code, lamp.cause.params).what}"
+    if lamp.kind == "slow":
+        words += f"; asked at {lamp.pace * 100:.0f} % of the pace"
+    if lamp.kind == "paused" and lamp.until is not None:
+        words += f"; asked again at {lamp.until.astimezone(TEHRAN):%H:%M:%S}"
+    if lamp.kind == "down":
+        at = f"at {lamp.until.astimezone(TEHRAN):%H:%M:%S}" if lamp.until else "now"
+        words += f" The next small question: {at if lamp.awaited else 'with the next run'}."
+    return words
 
 
 def moment(at: datetime | None) -> str:
@@ -64,6 +114,7 @@ def _rule_words(rule: "Rule") -> str:
 @click.pass_obj
 def status(house: House, key: str | None, as_json: bool) -> None:
     """Show how each source stands."""
+    from panel import gateways
     from panel.engine import lease
 
     now = utcnow()
@@ -77,8 +128,10 @@ def status(house: House, key: str | None, as_json: bool) -> None:
                 )
             )
         led = lease.holder(session) is not None
+        asked = gateways.gateways(session, house.config)
         if as_json:
-            told = [sync.to_dict() for sync in syncs]
+            behind = {source: one.to_dict() for one in asked for source in one.sources}
+            told = [{**sync.to_dict(), "gateway": behind.get(sync.key)} for sync in syncs]
             click.echo(json.dumps(told[0] if key is not None else told, ensure_ascii=False))
             return
         table = Table("source", "status", "last success", "records", "next run", "automatic", box=None)
@@ -95,7 +148,12 @@ def status(house: House, key: str | None, as_json: bool) -> None:
                 schedule_words(sync, now),
             )
         Console().print(table)
+        for one in asked:
+            if key is None or key in one.sources:
+                click.secho(lamp_words(one), fg=COLOURS[one.light])
         for sync in syncs:
+            if sync.last_run is not None and sync.last_run.waiting and sync.last_run.status in ACTIVE:
+                click.echo(f"{sync.key}: {waiting_words(sync.last_run.waiting)}")
             if sync.last_run is not None and sync.last_run.error_message:
                 click.echo(f"{sync.key}: {sync.last_run.error_message}")
             if sync.paused_reason is not None:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from fetchers.core import registry
-from panel import rehearsals, runs, settings
+from panel import gateways, rehearsals, runs, settings
 from panel.config import Config
 from panel.engine.retry import Fault
 from panel.models import DataSync, SyncRun
@@ -72,6 +72,7 @@ def build(
             "total_percent": sync.guard_total_percent,
         },
         "new_fields": sync.new_fields,
+        "gateways": gateways.for_a_child(session, config),
         "now": _utc(now),
     }
     return Spec(order, _secrets(sync, {**found.values, "database_password": _password(config)}))

@@ -60,12 +60,12 @@ def test_json_prints_the_events_and_nothing_else(hand):
     assert house.table("faculty") == wanted(gateway, "faculty")
 
 
-def test_a_dry_run_by_hand_makes_no_file_but_its_own(hand):
+def test_a_dry_run_by_hand_makes_no_file_but_its_own_and_what_it_learnt_of_the_gateway(hand):
     house, _, command = hand("faculty")
     done = by_hand(*command, "--dry-run", "--json")
     assert json.loads(done.stdout.splitlines()[-1])["counts"]["added"] > 0
     assert not house.path.exists()
-    assert sorted(path.name for path in house.folder.iterdir()) == ["rehearsals", "settings.json"]
+    assert sorted(path.name for path in house.folder.iterdir()) == ["gateways", "rehearsals", "settings.json"]
 
 
 def test_a_part_that_comes_to_nothing_is_held_with_code_3(hand):

@@ -7,6 +7,7 @@ Only here are a source's errors caught in general: one part's trouble is written
 
 import json
 import time
+import uuid
 from pathlib import Path
 
 import apsw
@@ -42,6 +43,8 @@ from fetchers.core.spec import Spec
 from fetchers.core.spool import Spools
 from fetchers.core.store import checked, columns, ledger, sql
 from fetchers.core.store.index import decode_pages
+from fetchers.core.wire.courtesy import Budget
+from fetchers.core.wire.gateway import Courtesy
 from fetchers.core.wire.http import Session
 
 
@@ -62,11 +65,27 @@ def open_fetcher(spec: Spec, events: Events, spools: Spools | None = None) -> Fe
         name = ".".join(str(piece) for piece in first["loc"])
         raise ConfigError(f"The setting {name} cannot be used: {first['msg']}.", setting=name) from None
     try:
-        return listing.fetcher(settings, Session(settings, events, spec.now, spools))
+        return listing.fetcher(
+            settings, Session(settings, events, spec.now, spools, _courtesy(spec, settings))
+        )
     except FetchError:
         raise
     except Exception as error:
         raise broken(error, spec.source) from error
+
+
+def _courtesy(spec: Spec, settings: HttpSettings) -> Courtesy:
+    """The job's way to its gateway, which it shares with all others of the installation."""
+    return Courtesy(
+        spec.run or uuid.uuid4().hex,
+        Budget(settings.connections, settings.requests_per_second),
+        folder=Path(spec.gateways.folder) if spec.gateways.folder else None,
+        others={
+            key: Budget(one.connections, one.requests_per_second)
+            for key, one in spec.gateways.budgets.items()
+        },
+        hurried=spec.check or spec.preview,
+    )
 
 
 def check(spec: Spec, events: Events) -> int:

@@ -14,6 +14,7 @@ import random
 import ssl
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,12 +32,13 @@ from fetchers.core.events import Events
 from fetchers.core.fetcher import HttpSettings
 from fetchers.core.records import Known, Whole
 from fetchers.core.spool import Spools
+from fetchers.core.wire import courtesy as rules
 from fetchers.core.wire.body import Room, Spooled
 from fetchers.core.wire.deadline import Deadlines, NameTimedOut, watched
 from fetchers.core.wire.envelope import Page
+from fetchers.core.wire.gateway import Courtesy, Stopped
 from fetchers.core.wire.paging import Ask, read_whole
 
-MAX_RETRY_AFTER = 15 * 60.0
 WAITING_IN_FILES = 512 * 1024 * 1024  # bytes of parts that wait, beyond which no further part is begun
 # What is wrong with a certificate, by OpenSSL's X509_V_ERR_… (openssl/x509_vfy.h).
 CERTIFICATE = {
@@ -51,10 +53,6 @@ CERTIFICATE = {
 }
 
 T = TypeVar("T")
-
-
-class Stopped(Exception):
-    """The job was told to stop while it waited."""
 
 
 @dataclass(frozen=True)
@@ -76,46 +74,29 @@ class Answer:
         return self.content if isinstance(self.content, bytes) else self.content.whole()
 
 
-class Limiter:
-    """Spaces requests evenly over all threads; a gateway that asks for a pause pauses all of them."""
-
-    def __init__(self, per_second: float) -> None:
-        self._gap = 1 / per_second if per_second else 0.0
-        self._lock = threading.Lock()
-        self._next = 0.0
-        self._paused_until = 0.0
-
-    def pause(self, seconds: float, now: float | None = None) -> None:
-        """No request for so long."""
-        until = (time.monotonic() if now is None else now) + seconds
-        with self._lock:
-            self._next = max(self._next, until)
-            self._paused_until = max(self._paused_until, until)
-
-    def turn(self, now: float | None = None) -> tuple[float, bool]:
-        """How long this request must wait for its turn, and whether that is because of a pause."""
-        now = time.monotonic() if now is None else now
-        with self._lock:
-            turn = max(self._next, now)
-            self._next = turn + self._gap
-            return turn - now, now < self._paused_until
-
-
 class Session:
     """What a job's fetcher reaches the gateway with; shared by all its threads.
 
     settings: connections, requests per second and deadlines. now: the job's idea of the present (UTC). spools: where
-    bodies go that are too large for memory.
+    bodies go that are too large for memory. courtesy: the way to the gateway that all share; without one, the session's
+    limits hold for itself alone.
     """
 
     def __init__(
-        self, settings: HttpSettings, events: Events, now: datetime, spools: Spools | None = None
+        self,
+        settings: HttpSettings,
+        events: Events,
+        now: datetime,
+        spools: Spools | None = None,
+        courtesy: Courtesy | None = None,
     ) -> None:
         self.settings = settings
         self.spools = spools or Spools()
         self.now = now
         self.stop = threading.Event()
-        self.limiter = Limiter(settings.requests_per_second)
+        self._courtesy = courtesy or Courtesy(
+            uuid.uuid4().hex, rules.Budget(settings.connections, settings.requests_per_second)
+        )
         self.largest_page = 0  # rows; what this gateway has been seen to give at once (paging)
         self.only_first_page = False  # of each part: somebody wants to look, not to have the whole
         self.announced: int | None = (
@@ -162,18 +143,34 @@ class Session:
         reason, until = min(waits, key=lambda wait: wait[1])
         return {"reason": reason, "until": until.isoformat(timespec="seconds")}
 
-    def post_json(self, url: str, body: Any, headers: Mapping[str, str]) -> Answer:
-        """One POST, sent once. Raises Transient for what may heal, FetchError for what will not.
+    def post_json(self, url: str, body: Any, headers: Mapping[str, str], small: Any = None) -> Answer:
+        """One POST, sent once, when it is its turn. Raises Transient for what may heal, FetchError for what will not.
 
         Answers of 401 and 400–499 are returned: what they mean is the fetcher's to say.
+        small: the body of the same question at its smallest, by which a gateway that was down shows that it is back.
         """
         try:
-            host = urlsplit(url).netloc
             data = orjson.dumps(body)
-        except (ValueError, TypeError) as error:  # without the value itself: it may be a secret
-            what = "The gateway's address" if isinstance(error, ValueError) else "A value of the settings"
-            raise errors.ConfigError(f"{what} cannot be sent.", setting="base_url") from None
-        self._take_turn()
+            smallest = None if small is None else orjson.dumps(small)
+        except TypeError:  # without the value itself: it may be a secret
+            raise errors.ConfigError("A value of the settings cannot be sent.", setting="base_url") from None
+        while True:
+            try:
+                turn = self._courtesy.turn(url, data, self)
+            except ValueError:
+                raise errors.ConfigError(
+                    "The gateway's address cannot be sent.", setting="base_url"
+                ) from None
+            with turn:
+                asked = smallest if turn.probe and smallest is not None else data
+                answer = self._post_once(url, asked, headers)
+                if _is_web_page(answer.body):
+                    turn.spoil(errors.NotJson("The gateway sent a web page instead of data.", reason="html"))
+            if asked is data:
+                return answer
+
+    def _post_once(self, url: str, data: bytes, headers: Mapping[str, str]) -> Answer:
+        host = urlsplit(url).netloc
         allowed = self.settings.request_timeout
         with self._under_way(), self._deadlines.over(time.monotonic() + allowed) as watch:
             try:
@@ -219,11 +216,26 @@ class Session:
         A gateway that names a time (Retry-After) is believed, up to 15 minutes. Raises the last error.
         """
         started = time.monotonic()
+        self._part.patient_until = started + self.settings.retry_budget
+        try:
+            result = self._repeat(call, what, started)
+        finally:
+            self._part.patient_until = None
+        self.last_success = time.monotonic()
+        return result
+
+    def _repeat(self, call: Callable[[], T], what: str, started: float) -> T:
         tries = 0
+        last: errors.Transient | None = None
         while True:
             try:
-                result = call()
+                return call()
+            except errors.Unavailable as error:
+                raise (
+                    last or error
+                ) from None  # what the gateway said tells more than that it was not asked again
             except errors.Transient as error:
+                last = error
                 tries += 1
                 elapsed = time.monotonic() - started
                 if elapsed >= self.settings.retry_budget:
@@ -231,15 +243,11 @@ class Session:
                 ceiling = min(60.0, 2.0 ** min(tries - 1, 6))
                 seconds = random.uniform(0, ceiling)
                 if error.retry_after:
-                    seconds = min(error.retry_after, MAX_RETRY_AFTER)
-                    self.limiter.pause(seconds)
+                    seconds = min(error.retry_after, rules.MAX_RETRY_AFTER)
                 else:
                     seconds = min(seconds, self.settings.retry_budget - elapsed)
                 self.log(f"{what}: {error} Trying again in {seconds:.1f} s.", "warning")
                 self._sleep(seconds, "rate_limited" if isinstance(error, errors.RateLimited) else "retry")
-            else:
-                self.last_success = time.monotonic()
-                return result
 
     def read_whole(self, ask: Ask, page_size: int) -> Whole:
         """Every record of a part, page by page; of its first page alone while `only_first_page`.
@@ -294,14 +302,6 @@ class Session:
             self.largest_page = max(self.largest_page, rows)
             return self.largest_page
 
-    def _take_turn(self) -> None:
-        """Wait for this request's turn. Raises Stopped."""
-        delay, paused = self.limiter.turn()
-        if paused:
-            self._sleep(delay, "rate_limited")
-        elif delay > 0 and self.stop.wait(delay):
-            raise Stopped
-
     @contextmanager
     def _under_way(self) -> Iterator[None]:
         with self._lock:
@@ -313,25 +313,43 @@ class Session:
                 self._asking -= 1
 
     def _sleep(self, seconds: float, reason: str) -> None:
-        me = threading.get_ident()
-        with self._lock:
-            self._waiting[me] = (reason, datetime.now(UTC) + timedelta(seconds=seconds))
+        self.waits(reason, seconds)
         try:
             if self.stop.wait(seconds):
                 raise Stopped
         finally:
-            with self._lock:
-                self._waiting.pop(me, None)
+            self.goes_on()
+
+    def patience(self) -> float:
+        """Until when this thread waits for a gateway that is down, by the monotonic clock."""
+        until = self._part.patient_until
+        return time.monotonic() + self.settings.retry_budget if until is None else until
+
+    def waits(self, reason: str, seconds: float) -> None:
+        """This thread waits for so long, and people may know why."""
+        with self._lock:
+            self._waiting[threading.get_ident()] = (reason, datetime.now(UTC) + timedelta(seconds=seconds))
+
+    def goes_on(self) -> None:
+        """This thread does not wait any more."""
+        with self._lock:
+            self._waiting.pop(threading.get_ident(), None)
 
 
 class _Part(threading.local):
-    """What a thread knows of the part that it reads."""
+    """What a thread knows of the part that it reads, and how long it is patient."""
 
     def __init__(self, spools: Spools) -> None:
         self.before: Sequence[Known] = ()
         self.read = 0  # pages of it so far
         self.expected: Known | None = None
         self.room = Room(spools)
+        self.patient_until: float | None = None
+
+
+def _is_web_page(body: bytes) -> bool:
+    """Whether a body is what a gateway shows to browsers: a notice of maintenance, a login page."""
+    return body[:64].lstrip().lower().startswith((b"<!doctype", b"<html"))
 
 
 def _mapped(error: Exception, host: str, settings: HttpSettings) -> errors.FetchError:
@@ -372,7 +390,7 @@ def _late(what: str, deadline: str, seconds: float, host: str) -> errors.TimedOu
 
 def _refuse_failures(answer: Answer, host: str) -> None:
     """Raise for a status that says nothing about the request itself. The body is never read as data."""
-    status = answer.status
+    status, headers = answer.status, answer.headers
     if 300 <= status < 400:
         raise errors.Redirected(
             f"{host} redirects ({status}); redirects are not followed.",
@@ -381,10 +399,10 @@ def _refuse_failures(answer: Answer, host: str) -> None:
             location=_site(answer.headers.get("location", "")),
         )
     if status == 429:
-        wait = retry_after(answer.headers.get("retry-after"), datetime.now(UTC))
+        wait = retry_after(headers.get("retry-after"), _moment(headers.get("date")) or datetime.now(UTC))
         raise errors.RateLimited(f"{host} asks for a pause (429).", retry_after=wait, host=host)
     if status in (408, 425) or status >= 500:
-        wait = retry_after(answer.headers.get("retry-after"), datetime.now(UTC))
+        wait = retry_after(headers.get("retry-after"), _moment(headers.get("date")) or datetime.now(UTC))
         raise errors.ServerError(
             f"{host} has trouble ({status}).", retry_after=wait, host=host, status=status
         )
@@ -403,25 +421,27 @@ def _site(location: str) -> str:
 def retry_after(value: str | None, now: datetime) -> float | None:
     """Seconds to wait, from a Retry-After header: a count or an HTTP date (RFC 9110, 10.2.3).
 
+    now: by the gateway's own clock where it tells it, so that a clock that is wrong, ours or theirs, does no harm.
     None where there is none, or one that helps nobody (zero, past, negative, garbage): then we back off by ourselves.
     """
     value = (value or "").strip()
     if value.isascii() and value.isdigit():
         return float(value) or None
+    moment = _moment(value)
+    seconds = 0.0 if moment is None else (moment - now).total_seconds()
+    return seconds if seconds > 0 else None
+
+
+def _moment(value: str | None) -> datetime | None:
+    """An HTTP date; None where it is none."""
     try:
-        moment = parsedate_to_datetime(value)
+        moment = parsedate_to_datetime(value or "")
     except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    seconds = (moment - now).total_seconds()
-    return seconds if seconds > 0 else None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def clock_off(date: str | None, now: datetime) -> float | None:
     """Seconds by which a gateway's clock is ahead of ours, by its Date header; None where it tells none."""
-    try:
-        moment = parsedate_to_datetime(date or "")
-    except (ValueError, OverflowError):
-        return None
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+    moment = _moment(date)
+    return None if moment is None else (moment - now).total_seconds()

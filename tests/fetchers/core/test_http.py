@@ -16,7 +16,7 @@ from urllib3 import exceptions as wire
 from fetchers.core import errors
 from fetchers.core.fetcher import HttpSettings
 from fetchers.core.wire import body as bodies
-from fetchers.core.wire import http
+from fetchers.core.wire import courtesy, http
 from fetchers.core.wire.deadline import NameTimedOut
 from fetchers.core.wire.http import Session, Stopped, retry_after
 from tests.fetchers.raw_server import (
@@ -449,26 +449,96 @@ def test_a_request_under_way_is_no_waiting(server: RawServer, session: Make) -> 
         release.wait(20)
         return answer(ROWS)
 
-    server.will(answer(b"", 429, "Retry-After: 600"), slowly)
+    server.will(slowly, answer(b"", 429, "Retry-After: 600"))
+    asking = threading.Thread(target=lambda: ask(one, server), daemon=True)
+    asking.start()
+    until(lambda: server.requests)
     threading.Thread(target=lambda: stopped(one, server), daemon=True).start()
-    until(lambda: one.waiting)
-    one.limiter._next = 0.0  # the second thread had its turn before the pause
-    one.limiter._paused_until = 0.0
-    threading.Thread(target=lambda: ask(one, server), daemon=True).start()
-    until(lambda: len(server.requests) == 2)
+    until(lambda: one._waiting)
     assert one.waiting is None
     release.set()
-    until(lambda: one.waiting)
+    asking.join(20)
+    assert until(lambda: one.waiting)["reason"] == "rate_limited"
 
 
-def test_requests_are_spaced_over_all_threads() -> None:
-    limiter = http.Limiter(4.0)
-    turns = [limiter.turn(now=100.0)[0] for _ in range(4)]
-    assert turns == pytest.approx([0, 0.25, 0.5, 0.75])
-    limiter.pause(10, now=100.0)
-    delay, paused = limiter.turn(now=100.0)
-    assert (delay, paused) == (pytest.approx(10), True)
-    assert limiter.turn(now=120.0) == (0, False)
+def test_the_requests_of_all_threads_are_spaced(server: RawServer, session: Make) -> None:
+    one = session(requests_per_second=20)
+    began = time.monotonic()
+    threads = [threading.Thread(target=lambda: ask(one, server)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert time.monotonic() - began >= 4 / 20 - 0.01
+    assert len(server.requests) == 5
+
+
+# -- a gateway that is down ---------------------------------------------------------------------------------
+
+
+def test_a_gateway_that_is_down_is_asked_seldom_by_one_and_the_screen_says_so(
+    server: RawServer, session: Make, events: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four threads ask; ten failures later nobody does, but for one small question; it is back, and they go on."""
+    monkeypatch.setattr(courtesy, "FIRST_PAUSE", 0.3)
+    monkeypatch.setattr(http.random, "uniform", lambda low, high: 0.01)
+    server.will(answer(b"", 503))
+    one = session(retry_budget=60)
+    found: list[int] = []
+
+    def patient(number: int) -> None:
+        small = {"number": number, "pageSize": 1}
+        full = {"number": number, "pageSize": 1000}
+        answered = one.patiently(lambda: one.post_json(f"{server.url}/x", full, {}, small=small), "part")
+        found.append(answered.status)
+
+    threads = [threading.Thread(target=patient, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    waiting = until(lambda: one.waiting and one.waiting["reason"] == "gateway" and one.waiting)
+    assert datetime.fromisoformat(waiting["until"])
+    asked = len(server.requests)
+    assert courtesy.FAILURES_TO_OPEN <= asked <= courtesy.FAILURES_TO_OPEN + 3, "those that were under way"
+    until(lambda: len(server.requests) > asked)
+    server.will(answer(ROWS))
+    for thread in threads:
+        thread.join(30)
+    assert found == [200] * 4
+    sizes = [request.json["pageSize"] for request in server.requests[asked:]]
+    assert sizes.count(1) == len(sizes) - 4 and sizes[0] == 1
+    log = [event["message"] for event in events]
+    assert sum("is taken to be down" in line for line in log) == 1
+    assert sum("answers again" in line for line in log) == 1
+
+
+def test_patience_ends_while_a_gateway_is_down_and_what_it_said_stands(
+    server: RawServer, session: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courtesy, "FAILURES_TO_OPEN", 1)
+    monkeypatch.setattr(http.random, "uniform", lambda low, high: 0.01)
+    server.will(answer(b"", 429))
+    one = session(retry_budget=0.3)
+    with pytest.raises(errors.RateLimited):
+        one.patiently(lambda: ask(one, server), "x")
+    assert len(server.requests) == 1
+    with pytest.raises(errors.Unavailable):  # a part that never asked
+        one.patiently(lambda: ask(one, server), "y")
+    assert len(server.requests) == 1
+
+
+def test_a_date_to_wait_for_is_read_by_the_gateways_own_clock(server: RawServer, session: Make) -> None:
+    theirs = datetime.now(UTC) - timedelta(days=3)
+    server.will(
+        answer(
+            b"",
+            503,
+            f"Date: {format_datetime(theirs, usegmt=True)}",
+            f"Retry-After: {format_datetime(theirs + timedelta(seconds=40), usegmt=True)}",
+        )
+    )
+    with pytest.raises(errors.ServerError) as caught:
+        ask(session(), server)
+    assert caught.value.retry_after == 40
 
 
 # -- every error of the wire has a word of ours --------------------------------------------------------------

@@ -196,21 +196,36 @@ def test_a_401_once_is_answered_with_a_new_login_and_the_same_question(peer: Pee
     assert peer.logins == 2
 
 
-def test_a_fresh_token_that_is_refused_too_fails_the_part(peer: Peer, session: Make) -> None:
-    peer.data = lambda request: answer(b"", 401)
-    client = peer.client(session(retry_budget=600))
-    assert failure(client).code == "E_GATEWAY"
-    assert peer.logins <= 3
-
-
-def test_a_gateway_that_refuses_each_fresh_token_ends_the_run_before_the_account_is_locked(
+def test_a_fresh_token_that_is_refused_too_ends_everything_after_one_new_login(
     peer: Peer, session: Make
 ) -> None:
     peer.data = lambda request: answer(b"", 401)
     client = peer.client(session(retry_budget=600))
-    codes = [failure(client).code for _ in range(20)]
-    assert codes[-1] == "E_AUTH"
-    assert peer.logins <= 8
+    error = failure(client, errors.AuthError)
+    assert (error.params["reason"], error.retryable) == ("token", False)
+    assert (peer.logins, peer.asked) == (2, 2), "one new login, one replay"
+    assert {failure(client).code for _ in range(20)} == {"E_AUTH"}
+    assert (peer.logins, peer.asked) == (2, 2), "and then not a word more"
+
+
+def test_ten_threads_whose_fresh_token_is_refused_log_in_once_more_in_all(peer: Peer, session: Make) -> None:
+    client = peer.client(session(connections=10, retry_budget=600))
+    client.page(PATH, {}, "faculty")
+    peer.data = lambda request: answer(b"", 401)
+    start = threading.Barrier(10)
+    codes: list[str] = []
+
+    def ask() -> None:
+        start.wait()
+        codes.append(failure(client).code)
+
+    threads = [threading.Thread(target=ask) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert codes == ["E_AUTH"] * 10
+    assert peer.logins == 2
 
 
 def test_tokens_for_one_use_serve_many_threads(peer: Peer, session: Make) -> None:

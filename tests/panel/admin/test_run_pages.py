@@ -23,7 +23,7 @@ def test_a_running_run_says_parts_speed_time_left_and_why_it_waits(house: House,
     page = read(sara, f"/runs/{run_id(house, 'running')}")
     assert "14 of 40" in page and "1 failed" in page
     assert "records a second" in page and "Left, about" in page
-    assert "The gateway asks us to wait:" in page
+    assert "The gateway asks us to wait; goes on at " in page
 
 
 def test_counts_stand_in_their_fixed_order(house: House, sara: FlaskClient) -> None:

@@ -1,0 +1,114 @@
+"""The gateways behind the sources: how gently each is to be asked, and how it does.
+
+Whoever asks a gateway (a run, a button, a command) is a child process, and all of them share one budget, one breaker
+and one memory of it in the folder `instance/gateways` (fetchers/core/wire/gateway.py). Here is what the control plane
+adds: which sources are behind which gateway, and the lamp of each, read from that folder and never written.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from fetchers.core.wire import gateway, lamps
+from fetchers.core.wire.courtesy import Budget
+from fetchers.core.wire.lamps import Lamp
+from panel import explain, settings
+from panel.config import Config
+from panel.models import DataSync
+from panel.models.base import iso
+
+log = structlog.get_logger("gateways")
+
+LIGHTS = {"well": "green", "slow": "amber", "failing": "amber", "paused": "amber", "down": "red"}
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """One gateway: its address, the keys of its sources, the gentlest of their settings, and how it does."""
+
+    address: str
+    sources: tuple[str, ...]
+    budget: Budget
+    lamp: Lamp
+
+    @property
+    def light(self) -> str:
+        """green, amber, red, or none where nobody has asked it yet."""
+        return LIGHTS.get(self.lamp.kind, "none")
+
+    @property
+    def why(self) -> explain.Explanation | None:
+        """What went wrong last, where the lamp is not green for it; in the reader's language."""
+        cause = self.lamp.cause
+        return None if cause is None else explain.explain(cause.code, cause.params)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The gateway as REST and `status --json` know it."""
+        lamp, cause = self.lamp, self.lamp.cause
+        return {
+            "gateway": self.address,
+            "sources": list(self.sources),
+            "light": self.light,
+            "state": lamp.kind,
+            "since": iso(lamp.since),
+            "asked_again_at": iso(lamp.until),
+            "error_code": cause.code if cause else None,
+            "error_message": explain.message(cause.code, cause.params) if cause else None,
+            "failures": lamp.failures,
+            "pace": lamp.pace,
+            "connections": self.budget.connections,
+            "requests_per_second": self.budget.per_second or None,
+            "last_answer_at": iso(lamp.answered_at),
+        }
+
+
+def folder(config: Config) -> Path:
+    """Where what is known of the gateways is kept."""
+    return config.instance / "gateways"
+
+
+def for_a_child(session: Session, config: Config) -> dict[str, Any]:
+    """What a child's order says of the gateways (fetchers.core.spec.Gateways)."""
+    return {
+        "folder": str(folder(config)),
+        "budgets": {
+            address: {"connections": budget.connections, "requests_per_second": budget.per_second}
+            for address, (_, budget) in _behind(session, config).items()
+        },
+    }
+
+
+def gateways(session: Session, config: Config) -> list[Gateway]:
+    """Every gateway that a source is set to, by address."""
+    return [
+        Gateway(address, tuple(sources), budget, _lamp(config, address))
+        for address, (sources, budget) in sorted(_behind(session, config).items())
+    ]
+
+
+def _behind(session: Session, config: Config) -> dict[str, tuple[list[str], Budget]]:
+    """By gateway: the sources behind it, and the gentlest of their settings."""
+    found: dict[str, tuple[list[str], Budget]] = {}
+    rows = select(DataSync.key, DataSync.fetcher, DataSync.settings).order_by(DataSync.key)
+    for key, fetcher, stored in session.execute(rows):
+        plain = settings.known(fetcher, stored, config, "base_url", "connections", "requests_per_second")
+        try:
+            address = gateway.key_of(str(plain.get("base_url") or ""))
+            budget = Budget(int(plain["connections"]), float(plain["requests_per_second"]))
+        except (KeyError, TypeError, ValueError):
+            continue  # no gateway, or none yet; the source's own row says what is missing
+        sources, gentlest = found.get(address, ([], budget))
+        found[address] = ([*sources, key], gentlest.gentler(budget))
+    return found
+
+
+def _lamp(config: Config, address: str) -> Lamp:
+    try:
+        return lamps.read(folder(config), address)
+    except OSError as error:
+        log.warning("the state of a gateway cannot be read", gateway=address, error=error.strerror)
+        return Lamp()
