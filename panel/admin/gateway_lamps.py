@@ -17,7 +17,7 @@ from panel.gateways import Gateway
 WORDS = {
     "well": lazy("Answers"),
     "slow": lazy("Answers slowly"),
-    "failing": lazy("Fails at times"),
+    "failing": lazy("Failing"),
     "paused": lazy("Asks for a pause"),
     "down": lazy("Down"),
     "unknown": lazy("Not asked yet"),

@@ -25,7 +25,7 @@ COLOURS = {"green": "green", "amber": "yellow", "red": "red", "none": None}
 LAMPS = {
     "well": "answers",
     "slow": "answers slowly",
-    "failing": "fails at times",
+    "failing": "failing",
     "paused": "asks for a pause",
     "down": "down",
     "unknown": "not asked yet",

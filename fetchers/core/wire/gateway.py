@@ -100,9 +100,11 @@ class Shared:
         line = self._open(str(self._home / name))
         try:
             fcntl.flock(line, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError as error:
             os.close(line)
-            return None
+            if isinstance(error, BlockingIOError):
+                return None
+            raise
         return lambda: os.close(line)
 
     def _open(self, path: str) -> int:

@@ -65,7 +65,7 @@ def test_where_nobody_waits_the_next_question_comes_with_the_next_run(
         ),
         (states.slow, "amber", ["Answers slowly", "3.4 s to answer, usually 1.2 s", "50 % of its pace"]),
         (states.paused, "amber", ["Asks for a pause", "Hamgam goes on at "]),
-        (states.failing, "amber", ["Fails at times", "The last 4 requests failed."]),
+        (states.failing, "amber", ["Failing", "The last 4 requests failed."]),
     ],
 )
 def test_each_lamp_has_its_colour_and_its_words(  # type: ignore[no-untyped-def]

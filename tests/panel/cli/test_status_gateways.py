@@ -49,7 +49,7 @@ def test_a_line_for_each_gateway(house: sessionmaker[Session], instance: Config)
         (states.well, "answers"),
         (states.slow, "answers slowly since .*; asked at 50 % of the pace"),
         (states.paused, r"asks for a pause since .*; asked again at \d\d:\d\d:\d\d"),
-        (states.failing, r"fails at times since .*\. The gateway did not answer"),
+        (states.failing, r"failing since .*\. The gateway did not answer"),
     ],
 )
 def test_in_words(house, instance: Config, leave, words: str) -> None:  # type: ignore[no-untyped-def]
