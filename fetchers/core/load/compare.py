@@ -23,6 +23,7 @@ from fetchers.core.errors import NotJson
 from fetchers.core.fetcher import Partition, Stream
 from fetchers.core.load.large import PAIR, ParsedRows, compare_rows
 from fetchers.core.load.schema import SchemaWatch
+from fetchers.core.load.stored import StoredRows
 from fetchers.core.records import Whole
 from fetchers.core.spool import Pile, Spools
 from fetchers.core.store import clashes, sql
@@ -89,7 +90,6 @@ class Comparer:
         self._full = full
         self.version = rules_version(stream.fields)
         self._clean: RowCleaner = compile_row(stream.fields, stream.required)
-        self._asked = tuple(stream.partition_columns.items())
         self._own_key = tuple(
             column for column in stream.primary_key if column not in stream.partition_columns
         )
@@ -102,12 +102,7 @@ class Comparer:
         ]
         self._echoes = [(columns.index(column), column, name) for column, name in stream.echoes.items()]
         self._key_places = [columns.index(column) for column in self._own_key]
-        where = " AND ".join(f"{sql.name(column)} = ?" for column in stream.partition_columns) or "TRUE"
-        table, named = sql.name(stream.table), sql.names(columns)
-        self._select_part = f"SELECT {named} FROM {table} WHERE {where}"
-        self._select_keys = f"SELECT {sql.names(self._own_key)} FROM {table} WHERE {where}"
-        key_match = " AND ".join(f"{sql.name(column)} = ?" for column in self._own_key)
-        self._select_row = f"{self._select_part} AND {key_match}"
+        self._stored = StoredRows(db, stream, self._own_key)
 
     def key_of(self, row: Row) -> Key:
         """A row's primary key within its part."""
@@ -348,12 +343,12 @@ class Comparer:
         names = self._hashable_all(keys)
         rows = {names[place]: row for place, row in parsed.items() if outcomes[place] == KEPT}
         if old is None or delta.all_parsed:
-            before = {_hashable(self.key_of(row)): row for row in self._part_rows(delta.partition)}
+            before = self._stored.all(delta.partition)
             was: set[Any] = set(before)
             delta.rows_before = len(was)
         else:
             was = self._kept_keys(old.keys, old.outcomes)
-            before = self._rows(delta.partition, [key for key in rows if key in was], len(was))
+            before = self._stored.some(delta.partition, [key for key in rows if key in was], len(was))
         added = []
         for key, row in rows.items():
             stored = before.get(key)
@@ -375,7 +370,7 @@ class Comparer:
         """The same for a part whose rows are too many for memory, the stored ones too."""
         assert isinstance(parsed, ParsedRows)
         if old is None or delta.all_parsed:
-            was: set[Any] = set(self._stored_keys(delta.partition))
+            was: set[Any] = set(self._stored.keys(delta.partition))
             delta.rows_before = len(was)
         else:
             was = self._kept_keys(old.keys, old.outcomes)
@@ -385,7 +380,7 @@ class Comparer:
             lambda place: outcomes[place] == KEPT,
             parsed,
             was,
-            lambda wanted: self._rows_of(delta.partition, wanted),
+            lambda wanted: self._stored.few(delta.partition, wanted),
         )
         self._count(delta, was, keys, outcomes)
 
@@ -406,45 +401,6 @@ class Comparer:
         return {
             key for key, outcome in zip(self._hashable_all(keys), outcomes, strict=True) if outcome == KEPT
         }
-
-    def _part_rows(self, partition: Partition) -> Iterator[Row]:
-        asked = tuple(partition[name] for _, name in self._asked)
-        return iter(self._db.execute(self._select_part, asked))
-
-    def _rows(self, partition: Partition, wanted: list[Any], size: int) -> dict[Any, Row]:
-        """The stored rows of these keys: one by one where they are few, else the whole part at once."""
-        if len(wanted) * 4 > size:
-            return {_hashable(self.key_of(row)): row for row in self._part_rows(partition)}
-        return self._rows_one_by_one(partition, wanted)
-
-    def _stored_keys(self, partition: Partition) -> Iterator[Any]:
-        """The keys of the part's stored rows."""
-        asked = tuple(partition[name] for _, name in self._asked)
-        for row in self._db.execute(self._select_keys, asked):
-            yield row[0] if len(row) == 1 else tuple(row)
-
-    def _rows_of(self, partition: Partition, wanted: list[Any]) -> dict[Any, Row]:
-        """The stored rows of these keys, which are not many."""
-        if not wanted:
-            return {}
-        if len(self._own_key) > 1:
-            return self._rows_one_by_one(partition, wanted)
-        asked = tuple(partition[name] for _, name in self._asked)
-        among, values = sql.among(self._db, wanted)
-        found = self._db.execute(
-            f"{self._select_part} AND {sql.name(self._own_key[0])} {among}", (*asked, values)
-        )
-        return {self.key_of(row): row for row in found}
-
-    def _rows_one_by_one(self, partition: Partition, wanted: list[Any]) -> dict[Any, Row]:
-        asked = tuple(partition[name] for _, name in self._asked)
-        found = {}
-        for key in wanted:
-            own = key if isinstance(key, tuple) else (key,)
-            row = self._db.execute(self._select_row, (*asked, *own)).fetchone()
-            if row is not None:
-                found[key] = row
-        return found
 
 
 def _count_same(counts: Counts, known: ix.Pages) -> None:
