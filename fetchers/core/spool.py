@@ -4,7 +4,6 @@ The files have no name, so nothing of them stays, whatever ends the process. The
 a mapped page counts as memory.
 """
 
-import errno
 import os
 import tempfile
 import threading
@@ -16,6 +15,7 @@ from typing import Any, Generic, TypeVar, overload
 import msgspec
 
 from fetchers.core.errors import StorageError
+from fetchers.core.store import disk
 
 IN_MEMORY = 4096  # items of a pile, before it goes into a file
 BLOCK = 256  # items that are written and read together
@@ -30,25 +30,34 @@ class Spools:
 
     def __init__(self, folder: Path | None = None) -> None:
         """folder: made where it is missing; None: the system's own, which may be memory."""
-        self._folder = folder
+        self._folder = folder or Path(tempfile.gettempdir())
         self._lock = threading.Lock()
         self.size = 0
 
     def open(self) -> "Spool":
         """A new file. Raises StorageError."""
         try:
-            if self._folder is not None:
-                self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._folder, buffering=0) as file:
                 return Spool(os.dup(file.fileno()), self)
         except OSError as error:
-            raise _storage_error(error) from error
+            raise self.trouble(error) from error
 
     def pile(self, kind: Any, items: Iterable[Any] = ()) -> "Pile[Any]":
         """A new pile with these items. kind: their type, which msgspec must be able to encode."""
         pile: Pile[Any] = Pile(kind, self)
         pile.extend(items)
         return pile
+
+    def trouble(self, error: OSError) -> StorageError:
+        """What the disk said, in a sentence."""
+        reason = disk.by_errno(error.errno) or "io"
+        sentence = "a temporary file cannot be written or read"
+        params: dict[str, object] = {"reason": reason}
+        if reason == "disk_full":
+            params |= {"folder": str(self._folder), "free": disk.free_megabytes(self._folder)}
+            sentence = f"the disk is full: {params['free']} MB are free in {self._folder}"
+        return StorageError(f"Storing failed: {sentence}.", **params)
 
     def grow(self, size: int) -> None:
         """So many bytes more, or less."""
@@ -71,7 +80,7 @@ class Spool:
             while rest:
                 rest = rest[os.pwrite(self._descriptor, rest, self.size + len(data) - len(rest)) :]
         except OSError as error:
-            raise _storage_error(error) from error
+            raise self._spools.trouble(error) from error
         self.size += len(data)
         self._spools.grow(len(data))
 
@@ -80,7 +89,7 @@ class Spool:
         try:
             os.ftruncate(self._descriptor, size)
         except OSError as error:
-            raise _storage_error(error) from error
+            raise self._spools.trouble(error) from error
         self._spools.grow(size - self.size)
         self.size = size
 
@@ -89,7 +98,7 @@ class Spool:
         try:
             return os.pread(self._descriptor, size, start)
         except OSError as error:
-            raise _storage_error(error) from error
+            raise self._spools.trouble(error) from error
 
     def __del__(self) -> None:
         os.close(self._descriptor)
@@ -187,12 +196,3 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch
-
-
-def _storage_error(error: OSError) -> StorageError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(
-            "Storing failed: the disk is full (a large answer waits in a file beside the staging folder).",
-            reason="disk_full",
-        )
-    return StorageError("Storing failed: a temporary file cannot be written or read.", reason="io")

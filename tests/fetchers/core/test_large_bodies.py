@@ -314,7 +314,7 @@ def test_a_body_that_breaks_off_leaves_nothing_behind(
 
 
 def test_a_full_disk_is_told_as_such(
-    asking: Session, server: RawServer, monkeypatch: pytest.MonkeyPatch
+    asking: Session, server: RawServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def full(*_: Any) -> int:
         raise OSError(28, "No space left on device")
@@ -324,6 +324,7 @@ def test_a_full_disk_is_told_as_such(
     with pytest.raises(errors.StorageError) as caught:
         post(asking, server)
     assert caught.value.params["reason"] == "disk_full"
+    assert caught.value.params["folder"] == str(tmp_path / "staging") and caught.value.params["free"] > 0
 
 
 def test_a_large_body_that_somebody_wants_whole_is_refused(
