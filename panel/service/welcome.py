@@ -41,7 +41,7 @@ def wait_until_healthy(config: Config, alive: Callable[[], bool]) -> bool:
 
 def _says_disk(answer: HTTPError) -> bool:
     try:
-        return json.load(answer)["status"] in ("disk_full", "read_only")
+        return json.load(answer)["status"] in ("disk_full", "read_only", "io")
     except (OSError, ValueError, KeyError):
         return False
 

@@ -15,7 +15,7 @@ health = Blueprint("health", __name__)
 def healthz() -> ResponseReturnValue:
     """200 while the process answers and the databases can be read and written, else 503. No token.
 
-    `status`: `ok`, `database_down`, `disk_full`, `read_only`. `engine`: `up`, `down`, `unknown`.
+    `status`: `ok`, `database_down`, `disk_full`, `read_only`, `io`. `engine`: `up`, `down`, `unknown`.
     """
     try:
         db.session.execute(text("SELECT 1"))

@@ -84,7 +84,7 @@ class FailingDisk(Disk):
 
     def __init__(self, path: Path, image: Path) -> None:
         private_mounts()
-        self.path = path
+        self.path, self._image = path, image
         path.mkdir(parents=True, exist_ok=True)
         with image.open("wb") as file:
             file.truncate(32 << 20)
@@ -96,6 +96,12 @@ class FailingDisk(Disk):
         device = os.stat(self.path).st_dev
         name = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").resolve().name
         Path(f"/sys/fs/ext4/{name}/trigger_fs_error").write_text("1")
+
+    def mend(self) -> None:
+        """What a person does after looking at the disk: check it, and mount it again."""
+        _run("umount", str(self.path))
+        subprocess.run(["e2fsck", "-p", str(self._image)], capture_output=True)
+        _run("mount", "-o", "loop,errors=remount-ro", str(self._image), str(self.path))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import errno
 import os
 from pathlib import Path
 
+_NAMELESS = getattr(os, "O_TMPFILE", 0)  # Linux alone has it
 NOTHING_LEFT = 64 * 1024  # bytes; what SQLite keeps beside an open file takes half of that
 
 _BY_ERRNO = {
@@ -12,23 +13,30 @@ _BY_ERRNO = {
     errno.EROFS: "read_only",
     errno.EACCES: "read_only",
     errno.EPERM: "read_only",
+    errno.EIO: "io",
 }
 
 
 def by_errno(number: int | None) -> str | None:
-    """The trouble that a system call's error number tells of: `disk_full`, `read_only`; None: another one."""
+    """The trouble that a system call's error number tells of: `disk_full`, `read_only`, `io`; None: another one."""
     return _BY_ERRNO.get(number or 0)
 
 
 def trouble(folder: Path) -> str | None:
-    """`read_only` or `disk_full`, where nothing can be written below this folder now; else None."""
+    """`read_only`, `disk_full` or `io`, where nothing can be written in this folder now; else None.
+
+    A file without a name is made and let go of: a file system that found an error in itself takes no more writes and
+    does not say so of itself.
+    """
     try:
         found = os.statvfs(folder)
-    except OSError:
-        return None
-    if found.f_flag & os.ST_RDONLY:
-        return "read_only"
-    return "disk_full" if found.f_bavail * found.f_frsize < NOTHING_LEFT else None
+        if found.f_bavail * found.f_frsize < NOTHING_LEFT:
+            return "read_only" if found.f_flag & os.ST_RDONLY else "disk_full"
+        if _NAMELESS:
+            os.close(os.open(folder, _NAMELESS | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        return by_errno(error.errno)  # None too where the file system knows no such files
+    return None
 
 
 def free_megabytes(folder: Path) -> float:
