@@ -433,7 +433,7 @@ CAUSES: Mapping[str, Cause] = {
             N_("The database file {file} is damaged."),
             N_("The database file is damaged."),
         ),
-        N_("Nothing was written, so that it does not get worse."),
+        N_("What was published before stays; nothing more was written, so that it does not get worse."),
         (
             N_(
                 "Do not run it again. Stop Hamgam, put the newest backup back (python -m panel restore newest), "
