@@ -30,6 +30,16 @@ def intent_to_write() -> Iterator[None]:
         _will_write.reset(token)
 
 
+@contextmanager
+def only_looking() -> Iterator[None]:
+    """Transactions begun inside only read, whatever was intended around: what a failed request still has to show."""
+    token = _will_write.set(False)
+    try:
+        yield
+    finally:
+        _will_write.reset(token)
+
+
 def prepare_engine(engine: Engine) -> Engine:
     """Give an engine our pragmas and transaction rules; nothing to do on PostgreSQL."""
     if engine.dialect.name != "sqlite":

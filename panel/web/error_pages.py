@@ -11,6 +11,7 @@ from sqlalchemy.exc import DataError, DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from panel import storage
+from panel.db import only_looking
 from panel.extensions import db
 
 log = logging.getLogger("panel.web")
@@ -70,11 +71,12 @@ def page(
 ) -> Response:
     what, then = headline(status)
     facts = {"status": status, "title": title or what, "todo": todo or then, "number": number}
-    try:
-        return make_response(render_template("error.html", **facts), status)
-    except Exception:  # whatever broke the page may break the error page's frame too
-        log.exception("the error page could not be rendered either")
-        return make_response(render_template("error_bare.html", **facts), status)
+    with only_looking():  # to say that the database is busy, nobody waits for it once more
+        try:
+            return make_response(render_template("error.html", **facts), status)
+        except Exception:  # whatever broke the page may break the error page's frame too
+            log.exception("the error page could not be rendered either")
+            return make_response(render_template("error_bare.html", **facts), status)
 
 
 def answer(status: int, message: str, number: str | None = None) -> Response:
