@@ -16,6 +16,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import Session, sessionmaker
 
 BUSY_TIMEOUT_MS = 10_000
+LOG_KEPT = 16 << 20  # bytes of the write-ahead log that may stay on the disk once it has been taken in
 
 _will_write: ContextVar[bool] = ContextVar("will_write", default=False)
 
@@ -53,6 +54,7 @@ def prepare_engine(engine: Engine) -> Engine:
         cursor.execute("PRAGMA journal_mode = WAL")
         # FULL: a status that was committed must survive a power cut (NORMAL may lose the last commits).
         cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute(f"PRAGMA journal_size_limit = {LOG_KEPT}")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 

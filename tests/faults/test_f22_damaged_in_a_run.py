@@ -21,7 +21,9 @@ def damage(path: Path, table: str | None) -> None:
     """What a dying disk leaves: other bytes in the first page of a table; None: in the head of the file."""
     db = sql.open_file(f"sqlite:///{path}")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    root = 1 if table is None else sql.number(db, "SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,))
+    root = (
+        1 if table is None else sql.number(db, "SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,))
+    )
     db.close()
     with path.open("r+b") as file:
         file.seek((root - 1) * PAGE)

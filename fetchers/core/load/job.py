@@ -47,6 +47,8 @@ from fetchers.core.wire.courtesy import Budget
 from fetchers.core.wire.gateway import Courtesy
 from fetchers.core.wire.http import Session
 
+LONG_LOG = 256 << 20  # bytes; a load that nobody stands in the way of keeps it at a few
+
 
 def open_fetcher(spec: Spec, events: Events, spools: Spools | None = None) -> Fetcher:
     """The job's fetcher with checked settings. spools: where it puts large answers.
@@ -116,6 +118,7 @@ class Job:
         self._events = events
         self._tally = Tally(events)
         self._failures: list[tuple[Part, FetchError]] = []
+        self._log_is_long = False
         self._rehearsal = Rehearsal(Path(spec.rehearsals), spec.source, spec.run) if spec.dry_run else None
         self._staging = (
             self._rehearsal.staging
@@ -383,6 +386,7 @@ class Job:
         return longer.compare(partition, fetched.records)
 
     def _done(self, part: Part, delta: Delta, seconds: float | None) -> None:
+        self._look_at_the_log()
         self._tally.counts.add(delta.counts)
         self._tally.done += 1
         self._tally.tell_part(part, "done", seconds, counts=delta.counts)
@@ -416,6 +420,18 @@ class Job:
             self._note_failure(part, error, 0.0)
         else:
             self._done(part, delta, None)
+
+    def _look_at_the_log(self) -> None:
+        """Tell once, in the run's log, that somebody reads the destination without end: its disk may fill up."""
+        if self._log_is_long or sql.log_size(self._db) < LONG_LOG:
+            return
+        self._log_is_long = True
+        self._events.log(
+            f"The write-ahead log of the destination has grown to {sql.log_size(self._db) >> 20} MB: another program "
+            "has kept the database open for reading all this time. Your data are safe; close that program before "
+            "the disk is full.",
+            "warning",
+        )
 
     # -- close and tell -----------------------------------------------------------------------------------
 

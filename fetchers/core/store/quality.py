@@ -142,17 +142,29 @@ def page(url: str, wanted: Wanted, *, number: int = 1, size: int = 50) -> Page:
 
 
 def notes(url: str, wanted: Wanted, limit: int) -> Iterator[Noted]:
-    """The first notes, for a file. Raises StorageError."""
+    """The first notes, for a file; one that goes meanwhile is left out. Raises StorageError.
+
+    Their numbers first, then some at a time, each look by itself: who takes the file may be slow, and a look that lasts
+    keeps SQLite from taking its write-ahead log in.
+    """
     with _looking(url) as db:
         if db is None or not wanted.streams:
             return
         where, values = _where(wanted)
-        for row in db.execute(
-            f"SELECT {_COLUMNS} FROM {TABLE} WHERE {where} {_ORDER} LIMIT ?", (*values, limit)
-        ):
-            yield _noted(row)
+        chosen = f"SELECT id FROM {TABLE} WHERE {where} {_ORDER} LIMIT ?"
+        numbers = [int(row[0]) for row in db.execute(chosen, (*values, limit))]
+    for start in range(0, len(numbers), AT_ONCE):
+        some = numbers[start : start + AT_ONCE]
+        with _looking(url) as db:
+            if db is None:
+                return
+            these, those = sql.among(db, some)
+            found = db.execute(f"SELECT {_COLUMNS} FROM {TABLE} WHERE id {these}", (those,)).fetchall()
+        there = {int(row[0]): row for row in found}
+        yield from (_noted(there[one]) for one in some if one in there)
 
 
+AT_ONCE = 500
 _COLUMNS = "id, run, stream, part, key, field, reason, kept, raw, at"
 
 

@@ -19,6 +19,7 @@ from fetchers.core.store import disk
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 BUSY_TIMEOUT_MS = 30_000
+LOG_KEPT = 64 << 20  # bytes of the write-ahead log that may stay on the disk once it has been taken in
 
 Row = tuple[Any, ...]  # of a table, in the order of its stream's columns
 
@@ -167,6 +168,7 @@ def open_file(url: str) -> apsw.Connection:
             "synchronous = NORMAL",
             "cache_size = -32768",
             "temp_store = MEMORY",
+            f"journal_size_limit = {LOG_KEPT}",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
     except (apsw.Error, OSError) as error:
@@ -215,6 +217,19 @@ def committed(db: Destination) -> Iterator[None]:
         if db.in_transaction:  # a full disk ends it by itself, and that error must not be lost over this one
             db.execute("ROLLBACK")
         raise
+
+
+def log_size(db: Destination) -> int:
+    """Bytes of the write-ahead log beside a file; 0 on a server.
+
+    It grows for as long as somebody reads: what they have not seen yet cannot be taken into the file.
+    """
+    if not isinstance(db, apsw.Connection) or not db.filename:
+        return 0
+    try:
+        return Path(f"{db.filename}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def number(db: Destination, statement: str, values: Sequence[Any] = ()) -> int:
