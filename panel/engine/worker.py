@@ -92,6 +92,7 @@ class Engine:
         self._lock = threading.RLock()  # over claims and sweeps: a run just claimed is not an orphan
         self._bell: Doorbell | None = None
         self._ended = threading.Event()
+        self._stands_by = False  # whether that was said
         self._set_back = timedelta()  # by which the wall clock was set back, and nothing is pulled back yet
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(4), "runs": ThreadPoolExecutor(pace.at_once)},
@@ -162,8 +163,14 @@ class Engine:
     def _turn(self) -> None:
         if not self.lease.leading:
             if self._busy or not self.lease.acquire():
+                if not self._stands_by:
+                    self._stands_by = True
+                    log.info(
+                        "standing by: another engine leads, or nothing can be led", owner=self.lease.owner
+                    )
                 time.sleep(self._pace.standby)
                 return
+            self._stands_by = False
             log.info("this engine leads", owner=self.lease.owner, epoch=self.lease.epoch)
             if self._bell is not None:
                 self._bell.close()
