@@ -32,7 +32,7 @@ FAULTS = Numbered(
     page="docs/faults.md",
     tests="tests/faults",
     word="fault",
-    numbers=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 41, 42, 43, 44, 45, 46, 47),
+    numbers=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 41, 42, 43, 44, 45, 46, 47),
     row=re.compile(r"\| F(\d\d) \|"),
     test=re.compile(r"test_f(\d\d)_\w+"),
 )

@@ -70,7 +70,9 @@ class Office:
         if fail_at:
             child = (sys.executable, "-m", "tests.faults.failpoints", fail_at, str(self.folder))
         own = ["--settle", str(self.folder)] if settle else []
-        own += ["--clock", str(self.set_clock(timedelta()))] if clock else []
+        if clock:
+            set_before = (self.folder / "clock").exists()
+            own += ["--clock", str(self.folder / "clock" if set_before else self.set_clock(timedelta()))]
         argv = [sys.executable, "-m", "tests.faults.engine_process", str(lease), *own, *child]
         log = (self.folder / "engines.log").open("ab")
         with log:

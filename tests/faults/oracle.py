@@ -30,13 +30,13 @@ from fetchers.golestan import terms
 from panel import explain
 from panel.clock import utcnow
 from panel.engine.process import RUN_VARIABLE
-from tests.acceptance.house import House, truth
+from tests.acceptance.house import House, truth, until
 from tests.acceptance.store import KEYS, Tables, plain
 from tests.faults.books import Rows, by_part, illegal
 
 CODE = re.compile(r"E_[A-Z_]{2,30}")
 State = dict[str, Rows]  # of student_terms, by part
-PATIENCE = 10.0  # a machine under load may be slow for once, but an answer comes
+PATIENCE = 30.0  # a machine under load may be slow for once, but an answer comes
 
 
 def state(data: Tables) -> State:
@@ -50,14 +50,14 @@ def wanted(house: House) -> State:
     return by_part({tuple(row[key] for key in KEYS["student_terms"]): row for row in rows})
 
 
-def has_tables(data: Tables) -> bool:
-    """Whether anything was ever stored there."""
+def has_tables(data: Tables, table: str = "student_terms") -> bool:
+    """Whether anything was ever stored there: of the students, or whatever `table` is about."""
     if isinstance(data.place, Path):
         if not data.place.exists():
             return False
-        found = data.rows("SELECT 1 FROM sqlite_master WHERE name = 'Students'")
+        found = data.rows("SELECT 1 FROM sqlite_master WHERE name = ?", table)
     else:
-        found = data.rows("SELECT 1 FROM pg_class WHERE relname = 'Students'")
+        found = data.rows("SELECT 1 FROM pg_class WHERE relname = ?", table)
     return bool(found)
 
 
@@ -101,16 +101,13 @@ def data_are_legal(house: House, before: State, after: State, since: int = 0) ->
 
 def keys_are_single(data: Tables) -> list[str]:
     """O2, by counting: also where an index is damaged and lets a key in twice."""
-    if not has_tables(data):
-        return []
     wrong = []
     for table, key in KEYS.items():
+        if not has_tables(data, table):
+            continue
         columns = ", ".join(f'"{column}"' for column in key)
-        try:
-            [(rows,)] = data.rows(f'SELECT count(*) FROM (SELECT {columns} FROM "{table}") AS t')
-            [(keys,)] = data.rows(f'SELECT count(*) FROM (SELECT DISTINCT {columns} FROM "{table}") AS t')
-        except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
-            continue  # a source that was never fetched
+        [(rows,)] = data.rows(f'SELECT count(*) FROM (SELECT {columns} FROM "{table}") AS t')
+        [(keys,)] = data.rows(f'SELECT count(*) FROM (SELECT DISTINCT {columns} FROM "{table}") AS t')
         if rows != keys:
             wrong.append(f"O2: {table} has {rows} rows and {keys} keys")
     return wrong
@@ -120,7 +117,7 @@ def runs_are_true(house: House, *, ended: bool = True) -> list[str]:
     """O3. The panel's word against the ledger's."""
     wrong = []
     closed: set[str] = set()
-    if has_tables(house.data):
+    if has_tables(house.data, "_hamgam_ledger"):
         closed = {run for (run,) in house.data.rows("SELECT run FROM _hamgam_ledger WHERE kind = 'closing'")}
     runs = house.rows(
         "panel.db",
@@ -253,8 +250,10 @@ def files_are_sound(house: House) -> list[str]:
 class Watch:
     """O8: asks /healthz and a page over and over, as long as it is entered; `wrong` says what was too slow.
 
-    What counts is the usual answer: half of them must come in time, and each within ten seconds.
+    What counts is the usual answer: half of at least twenty must come in time, and each within half a minute.
     """
+
+    LEAST = 20
 
     LIMITS = {"/healthz": 1.0, "/": 2.0}
 
@@ -271,6 +270,8 @@ class Watch:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+        if kind is None:
+            until(lambda: all(len(took) >= self.LEAST for took in self._took.values()), "twenty answers", 120)
         self._over.set()
         self._thread.join(60)
 
@@ -295,15 +296,16 @@ class Watch:
         wrong = [f"O8: {what}" for what in self._failed]
         for path, limit in self.LIMITS.items():
             took = sorted(self._took[path])
-            if not took or took[len(took) // 2] > limit or took[-1] > PATIENCE:
-                wrong.append(
-                    f"O8: {path} took {took[len(took) // 2 :]} s" if took else f"O8: {path}: no answer"
-                )
+            if took[len(took) // 2] > limit or took[-1] > PATIENCE:
+                wrong.append(f"O8: {path} took {took[len(took) // 2]:.2f} s, at most {took[-1]:.2f} s")
         return wrong
 
     def summary(self) -> str:
-        """The slowest answers."""
-        return ", ".join(f"{path} at most {max(took):.2f} s" for path, took in self._took.items() if took)
+        """The usual and the slowest answers."""
+        told = ((path, sorted(took)) for path, took in self._took.items())
+        return ", ".join(
+            f"{path} {took[len(took) // 2]:.2f} s, at most {took[-1]:.2f} s" for path, took in told
+        )
 
 
 def _written(house: House) -> Iterator[tuple[str, str]]:

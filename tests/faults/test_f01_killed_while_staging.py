@@ -3,11 +3,14 @@
 import os
 import signal
 
-from tests.acceptance.store import ON_BOTH_IN_TIME
+import pytest
+
+from tests.acceptance.store import ON_BOTH
 from tests.faults import oracle
 
 
-@ON_BOTH_IN_TIME
+@pytest.mark.slow
+@ON_BOTH
 def test_f01_a_child_killed_while_it_stages_is_lost_and_the_next_attempt_goes_on(build_office, database):
     """`lost`, then a new attempt; it starts at the last committed part, and upstream sees no earlier page again."""
     office = build_office(database=database)

@@ -6,14 +6,14 @@ import pytest
 
 from panel.engine import process
 from tests.acceptance.house import until
-from tests.acceptance.store import ON_BOTH_IN_TIME
+from tests.acceptance.store import ON_BOTH
 from tests.faults import oracle
 
 GRACE = 20.0
 
 
 @pytest.mark.slow
-@ON_BOTH_IN_TIME
+@ON_BOTH
 def test_f10_a_run_that_a_deploy_interrupts_goes_on_afterwards_and_has_not_failed(build_office, database):
     """It ends within the grace; the run is interrupted and goes on after the start; it is not counted as a failure."""
     office = build_office("--latency", "150", database=database)
