@@ -1,7 +1,7 @@
 """One run as its page shows it: how far it is, how long it will take, its parts, and what went wrong."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, case, func, select
@@ -11,7 +11,7 @@ from fetchers.core.errors import FetchError
 from panel import explain, rehearsals
 from panel.admin import show, sources
 from panel.config import Config
-from panel.models import RunLog, RunPartition, SyncRun
+from panel.models import ACTIVE, RunLog, RunPartition, SyncRun
 
 PARTS_A_PAGE = 25
 LOG_LINES = 500
@@ -156,3 +156,16 @@ def log_lines(run_id: int, session: Session, after: int = 0) -> list[RunLog]:
         return list(session.scalars(lines.order_by(RunLog.id).limit(LOG_LINES)))
     newest = session.scalars(lines.order_by(RunLog.id.desc()).limit(LOG_LINES)).all()
     return list(reversed(newest))
+
+
+def empty_log(run: SyncRun, config: Config, now: datetime) -> str:
+    """What stands in the place of a log without a line."""
+    if run.status in ACTIVE:
+        return _("Nothing to report yet. Only what is out of the ordinary is written here.")
+    days = config.keep.details
+    if days and run.requested_at < now - timedelta(days=days):
+        return _(
+            "The log and the parts of a run are kept for %(days)s days; its counts and its changes stay.",
+            days=show.digits(days),
+        )
+    return _("Nothing was written to the log of this run.")

@@ -70,7 +70,8 @@ class RunsView(HeldPages, base.PanelView):
     def one(self, run_id: int) -> ResponseReturnValue:
         run = _run(run_id)
         lines = run_page.log_lines(run.id, db.session())
-        return self.render("run.html", **self._page(run), lines=lines, clock=_clock)
+        nothing = run_page.empty_log(run, base.config(), utcnow())
+        return self.render("run.html", **self._page(run), lines=lines, nothing=nothing, clock=_clock)
 
     @expose("/<int:run_id>/live")
     def live(self, run_id: int) -> ResponseReturnValue:

@@ -1,12 +1,15 @@
 """The list of runs, and one run."""
 
 import re
+from datetime import timedelta
 
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from panel.models import SyncRun
+from panel.clock import utcnow
+from panel.db import writing
+from panel.models import RunLog, SyncRun
 from tests.panel.admin.conftest import read
 
 House = sessionmaker[Session]
@@ -104,3 +107,13 @@ def test_a_nonsense_page_or_filter_is_a_plain_page(house: House, sara: FlaskClie
 def test_an_unknown_run_is_not_found(house: House, sara: FlaskClient) -> None:
     for run in ("77777", "99999999999999999999999999"):
         read(sara, f"/runs/{run}", status=404)
+
+
+def test_a_run_whose_log_went_with_its_age_says_so(house: House, sara: FlaskClient) -> None:
+    run = run_id(house, "success")
+    with writing(house) as session:
+        session.execute(delete(RunLog).where(RunLog.run_id == run))
+    assert "Nothing was written to the log of this run." in read(sara, f"/runs/{run}")
+    with writing(house) as session:
+        session.get_one(SyncRun, run).requested_at = utcnow() - timedelta(days=31)
+    assert "are kept for 30 days; its counts and its changes stay" in read(sara, f"/runs/{run}")
