@@ -45,6 +45,7 @@ def test_f17_without_room_there_is_no_backup_and_a_sentence(
     assert backup.finished(old.backups) == []
 
 
+@pytest.mark.slow
 def test_f17_a_disk_that_fills_up_in_the_middle_leaves_no_half_backup(
     old: Config, backup_to: Callable[..., "subprocess.CompletedProcess[str]"]
 ) -> None:
@@ -63,6 +64,7 @@ def test_f17_a_disk_that_fills_up_in_the_middle_leaves_no_half_backup(
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_f17_with_room_the_same_backup_is_whole(
     old: Config, backup_to: Callable[..., "subprocess.CompletedProcess[str]"]
 ) -> None:

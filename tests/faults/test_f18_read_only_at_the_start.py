@@ -12,7 +12,7 @@ from tests.first_version.house import old
 __all__ = ["old"]
 
 
-@pytest.mark.parametrize("command", [("up", "--no-demo"), ("status",)])
+@pytest.mark.parametrize("command", [("up", "--no-demo"), pytest.param(("status",), marks=pytest.mark.slow)])
 def test_f18_a_start_on_a_read_only_disk_says_so(
     old: Config, command: tuple[str, ...], require_services: Callable[[str], None]
 ) -> None:

@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from fetchers.core.store import columns, ledger, sql
 from panel import audit, leftovers, runs
 from panel.clock import utcnow
-from panel.config import Keep
+from panel.config import Config, Keep
 from panel.db import writing
 from panel.engine import history, journal
 from panel.engine.keeping import forget_what_is_old
+from panel.engine.worker import Engine, Pace
 from panel.models import (
     AuditEntry,
     Base,
@@ -215,8 +217,6 @@ def test_a_hold_stays_until_somebody_decides(workshop: Workshop, add_run: AddRun
 
 @ON_SQLITE
 def test_zero_keeps_for_ever(workshop: Workshop, add_run: AddRun, factory: Factory) -> None:
-    from dataclasses import replace
-
     add_run(3000)
     workshop.config = replace(workshop.config, keep=Keep(runs=0, details=0, trail=0))
     assert tidy(workshop)
@@ -296,6 +296,22 @@ def test_a_long_log_is_cut_by_its_size_too(
         lines = session.scalars(select(RunLog.message).order_by(RunLog.id)).all()
     assert sum(map(len, lines)) < 1100
     assert lines[-1] == journal.CAPPED and lines.count(journal.CAPPED) == 1
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(("never_idle", "left"), [(3600.0, 2), (0.0, 1)])
+def test_an_engine_that_has_not_been_idle_for_a_day_tidies_all_the_same(
+    house_config: Config, add_run: AddRun, factory: Factory, never_idle: float, left: int
+) -> None:
+    add_run(400)
+    add_run(0, "running", epoch=1)
+    engine = Engine(house_config, pace=Pace(never_idle=never_idle))
+    assert engine.lease.acquire()
+    engine._busy.add(2)
+    engine._tidy()
+    assert count(factory, SyncRun) == left
+    engine.lease.release()
+    engine._database.dispose()
 
 
 # -- files ------------------------------------------------------------------------------------------------
