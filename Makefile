@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# uv installs the same hashed files several times quicker; pip does where uv is not.
+# uv installs the same hashed files several times quicker; pip does where uv is not. Both compile what they install:
+# a service may not write beside it, and would compile it anew in every process.
 UV := $(shell command -v uv 2>/dev/null)
+UV_INSTALL := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help run test faults check bench requirements translations clean
@@ -15,7 +17,7 @@ $(VENV)/.runtime: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Hamgam needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.11 run"; exit 2; }
 ifdef UV
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt
+	@$(UV_INSTALL) -r requirements.txt
 else
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
@@ -24,7 +26,7 @@ endif
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 ifdef UV
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	@$(UV_INSTALL) -r requirements-dev.txt
 else
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 endif
@@ -32,7 +34,7 @@ endif
 
 $(VENV)/.bench: requirements-bench.txt $(VENV)/.runtime
 ifdef UV
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-bench.txt
+	@$(UV_INSTALL) -r requirements-bench.txt
 else
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 endif

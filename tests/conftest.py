@@ -32,6 +32,10 @@ for _name in [name for name in os.environ if name.startswith(("PANEL_", "GOLESTA
     if _name != "PANEL_ENV_FILE":
         del os.environ[_name]
 
+# Nor whether Python may keep what it has compiled: each process of a test would compile all that it imports anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # A shell that runs us in the background ignores SIGINT, and so would every process that a test wants to interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
