@@ -22,6 +22,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from panel.config import Config, load
 from panel.db import open_engine
 from panel.seed import prepare
+from tests.web import built_panel, people_database
+
+__all__ = ["built_panel", "people_database"]  # made once for all folders: see tests/web.py
 
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 ROOT = Path(__file__).resolve().parent.parent

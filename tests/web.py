@@ -1,6 +1,7 @@
 """A panel on a database of its own, and who opens it: Maryam administers, Reza operates, Sara only looks."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,21 +9,23 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.routing import Rule
 
 from panel import create_app, destination
-from panel.auth import tokens
+from panel.auth import passwords, tokens
 from panel.auth.gate import SAFE_METHODS
 from panel.clock import utcnow
 from panel.config import Config, load
 from panel.db import intent_to_write, open_engine, writing
+from panel.extensions import db
 from panel.models import Base, DataSync, User
 
 PASSWORD = "orange-lamp-42"
 # Cheap to verify, and cheap to make: these hashes guard nobody.
-QUICK_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+QUICK_HASH = QUICK.hash(PASSWORD)
 # For what the panel shows of the data: once with a file, once with a database on a server.
 ON_BOTH = pytest.mark.parametrize(
     "web_config", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
@@ -42,24 +45,67 @@ def web_config(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Confi
     destination.reader.cache_clear()
 
 
-@pytest.fixture
-def rows(web_config: Config) -> Iterator[sessionmaker[Session]]:
-    """Sessions on the panel's database, beside the panel; the tables and the three people are there."""
-    engine = open_engine(web_config.panel_database_url)
+@pytest.fixture(scope="session")
+def people_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A control database with all tables and the three people, made once: copied for each test that wants one."""
+    path = tmp_path_factory.mktemp("people") / "panel.db"
+    engine = open_engine(f"sqlite:///{path}")
+    _add_people(engine)
+    engine.dispose()
+    return path
+
+
+def _add_people(engine: Engine) -> None:
     with intent_to_write():
         Base.metadata.create_all(engine)
-    factory = sessionmaker(engine, expire_on_commit=False)
-    with writing(factory) as session:
+    with writing(sessionmaker(engine)) as session:
         for name, role in PEOPLE.items():
             session.add(User(username=name, password_hash=QUICK_HASH, role=role, created_at=utcnow()))
-    yield factory
+
+
+@pytest.fixture
+def rows(web_config: Config, people_database: Path) -> Iterator[sessionmaker[Session]]:
+    """Sessions on the panel's database, beside the panel; the tables and the three people are there."""
+    engine = open_engine(web_config.panel_database_url)
+    if engine.dialect.name == "sqlite":
+        shutil.copy(people_database, str(engine.url.database))
+    else:
+        _add_people(engine)
+    yield sessionmaker(engine, expire_on_commit=False)
     engine.dispose()
 
 
-@pytest.fixture
-def app(web_config: Config, rows: sessionmaker[Session]) -> Iterator[Flask]:
-    from panel.extensions import db
+@pytest.fixture(scope="session")
+def built_panel(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """The panel, built once: that costs more than a test's requests do, and the first look at each template too."""
+    return create_app(load({"PANEL_INSTANCE": str(tmp_path_factory.mktemp("built"))}))
 
+
+@pytest.fixture
+def app(built_panel: Flask, web_config: Config, rows: sessionmaker[Session]) -> Iterator[Flask]:
+    """The built panel before this test's instance. Who changes more of it than that asks for `own_app`."""
+    engine = open_engine(web_config.panel_database_url)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(built_panel.extensions, "hamgam_config", web_config)
+        patch.setattr(built_panel, "secret_key", web_config.secret_key)
+        with built_panel.app_context():
+            patch.setitem(db.engines, None, engine)  # type: ignore[arg-type]
+        patch.setattr(passwords, "_hasher", QUICK)
+        patch.setattr(passwords, "_DUMMY", QUICK_HASH)
+        before = _shape(built_panel)
+        yield built_panel
+        assert _shape(built_panel) == before, "the next test has this panel too: spoil `own_app` instead"
+    engine.dispose()
+
+
+def _shape(app: Flask) -> tuple[object, ...]:
+    """What a test may not leave changed."""
+    return dict(app.view_functions), dict(app.config), len(list(app.url_map.iter_rules()))
+
+
+@pytest.fixture
+def own_app(web_config: Config, rows: sessionmaker[Session]) -> Iterator[Flask]:
+    """A panel of the test's own, which it may spoil."""
     app = create_app(web_config)
     yield app
     with app.app_context():

@@ -1,3 +1,3 @@
-from tests.web import app, client, maryam, reza, rows, sara, web_config
+from tests.web import app, client, maryam, own_app, reza, rows, sara, web_config
 
-__all__ = ["app", "client", "maryam", "reza", "rows", "sara", "web_config"]
+__all__ = ["app", "client", "maryam", "own_app", "reza", "rows", "sara", "web_config"]

@@ -33,9 +33,9 @@ def test_s04_a_stranger_opens_nothing_but_the_named_doors(app):
     assert seen == set(PUBLIC), "a public door that is no route: take it off the list"
 
 
-def test_s04_a_page_that_somebody_forgot_to_protect_is_closed(app, client):
-    app.add_url_rule("/forgotten", "forgotten", lambda: "all the secrets")
-    answer = client.get("/forgotten")
+def test_s04_a_page_that_somebody_forgot_to_protect_is_closed(own_app):
+    own_app.add_url_rule("/forgotten", "forgotten", lambda: "all the secrets")
+    answer = own_app.test_client().get("/forgotten")
     assert answer.status_code == 302
     assert b"all the secrets" not in answer.data
 

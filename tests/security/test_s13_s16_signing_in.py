@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from panel import create_app
 from panel.auth import passwords
 from panel.models import AuditEntry, LoginAttempt
-from tests.web import PASSWORD, csrf_token, person
+from tests.web import PASSWORD, QUICK_HASH, csrf_token, person
 
 MORNING = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 
@@ -125,8 +125,14 @@ def test_s14_a_disabled_user_is_told_nothing_more(app, rows):
     assert attempt(app, "sara", PASSWORD).status_code == 401
 
 
-def test_s15_passwords_are_kept_as_argon2id():
-    assert passwords.hash_password("violet-train-7").startswith("$argon2id$")
+def test_s15_passwords_are_kept_as_argon2id_at_their_full_cost():
+    assert passwords.hash_password("violet-train-7").startswith("$argon2id$v=19$m=32768,t=3,p=1$")
+
+
+def test_s15_a_cheaper_hash_of_former_times_is_made_anew_at_the_next_sign_in(own_app, rows):
+    assert person(rows, "maryam").password_hash == QUICK_HASH
+    assert attempt(own_app, "maryam", PASSWORD).status_code == 302
+    assert person(rows, "maryam").password_hash.startswith("$argon2id$v=19$m=32768,t=3,p=1$")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from panel import create_app
 from panel.clock import utcnow
 from panel.db import writing
 from panel.models import AuditEntry, Campus, User
-from tests.web import QUICK_HASH, routes
+from tests.web import QUICK_HASH, routes, sign_in
 
 EVIL = "\"><script>alert('x')</script><img src=x onerror=alert(1)>"
 
@@ -120,19 +120,19 @@ def test_s19_each_answer_has_a_nonce_of_its_own(client):
     ("address", "status"),
     [("/login", 200), ("/", 302), ("/api/v1/runs", 401), ("/static/nothing.css", 404), ("/crash", 500)],
 )
-def test_s20_every_answer_has_the_headers(app, client, address, status):
+def test_s20_every_answer_has_the_headers(own_app, address, status):
     def crash():
         raise RuntimeError("the secret of the crash")
 
-    app.add_url_rule("/crash", "health.healthz2", crash)
-    app.view_functions["auth.set_locale"] = crash
+    own_app.add_url_rule("/crash", "health.healthz2", crash)
+    own_app.view_functions["auth.set_locale"] = crash
     if address == "/crash":
         from panel.auth import gate
 
-        app.view_functions["health.healthz"] = crash
+        own_app.view_functions["health.healthz"] = crash
         address = "/healthz"
         assert "health.healthz" in gate.PUBLIC
-    answer = client.get(address, base_url="https://localhost")
+    answer = own_app.test_client().get(address, base_url="https://localhost")
     assert answer.status_code == status
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Referrer-Policy"] == "same-origin"
@@ -147,12 +147,12 @@ def test_s20_hsts_is_not_promised_over_plain_http(client):
     assert "Strict-Transport-Security" not in client.get("/login").headers
 
 
-def test_s41_a_crash_shows_a_number_and_no_traceback(app, maryam, caplog):
+def test_s41_a_crash_shows_a_number_and_no_traceback(own_app, caplog):
     def crash(*_args, **_kwargs):
         raise RuntimeError("the secret of the crash")
 
-    app.view_functions["account.index"] = crash
-    answer = maryam.get("/account/")
+    own_app.view_functions["account.index"] = crash
+    answer = sign_in(own_app.test_client(), "maryam").get("/account/")
     page = answer.get_data(as_text=True)
     number = re.search(r"<code[^>]*>([0-9a-f]{8})</code>", page).group(1)
     assert answer.status_code == 500
@@ -160,4 +160,4 @@ def test_s41_a_crash_shows_a_number_and_no_traceback(app, maryam, caplog):
     assert "the secret of the crash" not in page
     assert number in caplog.text
     assert "the secret of the crash" in caplog.text
-    assert app.debug is False
+    assert own_app.debug is False

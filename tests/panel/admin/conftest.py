@@ -12,9 +12,9 @@ from panel.clock import utcnow
 from panel.config import Config
 from panel.db import writing
 from tests.panel.admin import example_house
-from tests.web import app, client, maryam, reza, rows, sara, web_config
+from tests.web import app, client, maryam, own_app, reza, rows, sara, web_config
 
-__all__ = ["app", "client", "maryam", "reza", "rows", "sara", "web_config"]
+__all__ = ["app", "client", "maryam", "own_app", "reza", "rows", "sara", "web_config"]
 
 
 @pytest.fixture
