@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -38,6 +39,12 @@ for _name in [name for name in os.environ if name.startswith(("PANEL_", "GOLESTA
 # Nor whether Python may keep what it has compiled: each process of a test would compile all that it imports anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# No test may depend on speed, nor one of Hypothesis's on how long its examples took to make.
+hypothesis.settings.register_profile(
+    "any speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any speed")
 
 # A shell that runs us in the background ignores SIGINT, and so would every process that a test wants to interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

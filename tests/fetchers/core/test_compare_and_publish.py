@@ -204,7 +204,7 @@ ids = st.integers(0, 12)
 rosters = st.lists(st.builds(person, ids, st.sampled_from(["مریم", "رضا", "سارا ", "علي"])), max_size=25)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(rosters, min_size=1, max_size=5))
 def test_whatever_comes_the_table_is_what_a_fresh_load_would_be_and_counts_add_up(tmp_path_factory, history):
     folder = tmp_path_factory.mktemp("history")

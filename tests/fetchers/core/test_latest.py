@@ -37,7 +37,7 @@ def expected(stored: list[tuple[Any, ...]], ceiling: str) -> list[tuple[Any, ...
     return sorted(found.values())
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(history=st.lists(st.tuples(steps, clocks), min_size=1, max_size=7))
 def test_a_students_row_is_always_the_first_of_all_theirs(tmp_path_factory: Any, history: list[Any]) -> None:
     folder: Path = tmp_path_factory.mktemp("latest")

@@ -146,7 +146,7 @@ def test_nothing_that_json_can_say_breaks_the_books(stream: Any, tmp_path_factor
     part = {"campus": "1110", "term": "4051"} if stream.partition_columns else {}
     words = {*FLAGS, *REJECTS}
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(history=st.lists(st.lists(records(list(stream.fields)), max_size=6), min_size=1, max_size=3))
     def hold(history: list[list[Any]]) -> None:
         folder: Path = tmp_path_factory.mktemp("nasty")

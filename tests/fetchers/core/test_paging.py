@@ -226,7 +226,7 @@ def test_a_row_that_is_really_there_twice_stays_twice() -> None:
     assert sorted(gateway.read()) == sorted(gateway.all)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.integers(0, 400),
     cap=st.integers(7, 500),
