@@ -20,9 +20,11 @@ import pytest
 from psycopg import sql
 from sqlalchemy.orm import Session, sessionmaker
 
+from panel import migrations
 from panel.config import Config, load
 from panel.db import open_engine
 from panel.seed import prepare
+from tests.warm import Warm
 from tests.web import built_panel, people_database
 
 __all__ = ["built_panel", "people_database"]  # made once for all folders: see tests/web.py
@@ -135,9 +137,18 @@ def instance(tmp_path: Path) -> Config:
 
 
 @pytest.fixture(scope="session")
-def seeded_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated and seeded control database, made once: copied for each test that wants one."""
-    config = load({"PANEL_INSTANCE": str(tmp_path_factory.mktemp("template"))})
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A control database of the newest schema without a row, made once: copied for each test that wants one."""
+    config = load({"PANEL_INSTANCE": str(tmp_path_factory.mktemp("migrated"))})
+    migrations.upgrade(config)
+    return config.instance / "panel.db"
+
+
+@pytest.fixture(scope="session")
+def seeded_database(tmp_path_factory: pytest.TempPathFactory, migrated_database: Path) -> Path:
+    """The same with the rows of a first start in a bare environment."""
+    config = load({"PANEL_INSTANCE": str(tmp_path_factory.mktemp("seeded"))})
+    shutil.copy(migrated_database, config.instance / "panel.db")
     prepare(config)
     return config.instance / "panel.db"
 
@@ -156,7 +167,7 @@ class Gateway:
     """A running simulator."""
 
     url: str
-    process: subprocess.Popen[str]
+    process: Warm
     username: str = "hamgam"
     password: str = "simulator"
 
@@ -164,19 +175,13 @@ class Gateway:
 @pytest.fixture
 def simulator() -> Iterator[Callable[..., Gateway]]:
     """Start simulators: `simulator("--size", "tiny", "--seed", "3")`. They end with the test."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[Warm] = []
 
     def start(*options: str) -> Gateway:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fetchers.golestan.simulator", "--port", "0", *options],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        process = Warm("fetchers.golestan.simulator", "--port", "0", *options, stdout=subprocess.PIPE)
         started.append(process)
         assert process.stdout is not None
-        first = process.stdout.readline().strip()
+        first = process.stdout.readline().decode().strip()
         assert first.startswith("listening on http://"), f"the simulator said: {first!r}"
         return Gateway(first.removeprefix("listening on "), process)
 
@@ -184,8 +189,7 @@ def simulator() -> Iterator[Callable[..., Gateway]]:
     for process in started:
         process.kill()
         process.wait(10)
-        if process.stdout is not None:
-            process.stdout.close()
+        process.close()
 
 
 @pytest.fixture(scope="session")

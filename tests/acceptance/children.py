@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,8 @@ import pytest
 
 from tests.acceptance.house import ask, truth
 from tests.acceptance.store import KEYS, Tables
-from tests.conftest import ROOT, Gateway
+from tests.conftest import Gateway
+from tests.warm import Warm
 
 CANARY = "canary-داده-5417"
 
@@ -52,7 +52,7 @@ class Plane(Tables):
 
     folder: Path
     database: str = ""
-    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    started: list[Warm] = field(default_factory=list)
 
     @property
     def path(self) -> Path:
@@ -90,18 +90,11 @@ class Plane(Tables):
             **spec,
         }
 
-    def start(
-        self, order: dict[str, Any], cwd: Path = ROOT, module: Sequence[str] = ("fetchers",)
-    ) -> subprocess.Popen[bytes]:
+    def start(self, order: dict[str, Any], module: Sequence[str] = ("fetchers",)) -> Warm:
         """A child that has its order; its stdin stays open, as under the engine."""
         with (self.folder / "stderr").open("ab") as stderr:
-            child = subprocess.Popen(
-                [sys.executable, "-m", *module],
-                cwd=cwd,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                start_new_session=True,
+            child = Warm(
+                *module, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
             )
         self.started.append(child)
         assert child.stdin is not None
@@ -109,15 +102,15 @@ class Plane(Tables):
         child.stdin.flush()
         return child
 
-    def finish(self, child: subprocess.Popen[bytes], run: str) -> Outcome:
+    def finish(self, child: Warm, run: str) -> Outcome:
         assert child.stdout is not None
         events = [json.loads(line) for line in child.stdout]
         code = child.wait(60)
         return Outcome(code, events, self.stderr(), run)
 
-    def sync(self, gateway: Gateway, source: str, *, cwd: Path = ROOT, **spec: Any) -> Outcome:
+    def sync(self, gateway: Gateway, source: str, **spec: Any) -> Outcome:
         order = self.order(gateway, source, **spec)
-        return self.finish(self.start(order, cwd), order["run"])
+        return self.finish(self.start(order), order["run"])
 
     def stderr(self) -> str:
         path = self.folder / "stderr"
@@ -154,13 +147,4 @@ def plane(tmp_path: Path) -> Iterator[Callable[..., Plane]]:
         for child in one.started:
             child.kill()
             child.wait(10)
-            for pipe in (child.stdin, child.stdout):
-                if pipe is not None:
-                    _close(pipe)
-
-
-def _close(pipe: Any) -> None:
-    try:
-        pipe.close()
-    except BrokenPipeError:
-        return  # the child has gone before it read all
+            child.close()

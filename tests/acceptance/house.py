@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +21,7 @@ import psutil
 import pytest
 
 from panel.engine.process import RUN_VARIABLE
+from tests import warm
 from tests.acceptance.store import Store, plain
 from tests.conftest import ROOT, Gateway
 
@@ -165,9 +168,7 @@ class House:
 
     def cli(self, *words: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(
-            self.command(*words), cwd=ROOT, env=self.environ, capture_output=True, text=True, timeout=seconds
-        )
+        return warm.run("panel", *words, env=self.environ, timeout=seconds)
 
     def sync(self, key: str, *words: str) -> tuple[int, dict[str, Any]]:
         """Sync by command: its exit code, and the run."""
@@ -241,10 +242,14 @@ class Browser:
 
 
 @pytest.fixture
-def build_house(tmp_path: Path, simulator: Callable[..., Gateway]) -> Iterator[Callable[..., House]]:
-    """Build installations: `build_house("--size", "tiny", …simulator options)`. They end with the test."""
-    import socket
+def build_house(
+    tmp_path: Path, simulator: Callable[..., Gateway], migrated_database: Path
+) -> Iterator[Callable[..., House]]:
+    """Build installations: `build_house("--size", "tiny", …simulator options)`. They end with the test.
 
+    Each finds the schema made; its first command or `up` seeds it. From nothing start tests/panel/cli/test_up.py and
+    the tutorial.
+    """
     houses: list[House] = []
 
     def build(*options: str, database: str = "") -> House:
@@ -257,6 +262,8 @@ def build_house(tmp_path: Path, simulator: Callable[..., Gateway]) -> Iterator[C
         folder.mkdir()
         house = House(folder, gateway, port, database)
         houses.append(house)
+        house.instance.mkdir(mode=0o700)
+        shutil.copy(migrated_database, house.instance / "panel.db")
         return house
 
     yield build

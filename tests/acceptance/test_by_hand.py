@@ -3,27 +3,18 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import warm
 from tests.acceptance.children import CANARY, KEYS, wanted
 from tests.acceptance.house import ask
-from tests.conftest import ROOT
 
 
-def by_hand(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "fetchers", *arguments],
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def by_hand(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return warm.run("fetchers", *arguments, env={**os.environ, "COLUMNS": "200"})
 
 
 @pytest.fixture

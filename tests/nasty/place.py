@@ -14,7 +14,9 @@ from typing import Any
 from fetchers.core.store import sql
 from tests.conftest import ROOT
 from tests.nasty.gateway import PASSWORD, PERSON, TOKEN, USERNAME, Script, ScriptedGateway, student
+from tests.warm import Warm
 
+Child = Warm | subprocess.Popen[bytes]
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)  # in term 4051, and the next one is far
 TERM = "4051"
 # Old rows that every test begins with: campuses by the number of the case, 30 students each.
@@ -107,7 +109,7 @@ class Place:
 
     def __init__(self, folder: Path, gateway: ScriptedGateway, url: str) -> None:
         self.folder, self.gateway, self.url = folder, gateway, url
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._children: list[Child] = []
 
     # -- children -----------------------------------------------------------------------------------------
 
@@ -134,30 +136,31 @@ class Place:
             **changes,
         }
 
-    def start(
-        self, order: dict[str, Any], before: str = "", under: Sequence[str] = ()
-    ) -> subprocess.Popen[bytes]:
+    def start(self, order: dict[str, Any], before: str = "", under: Sequence[str] = ()) -> Child:
         """A child with its order; its stdin stays open.
 
         before: Python that it runs first, to shorten a limit. under: a command that runs it.
         """
+        options: dict[str, Any] = {
+            "stdin": subprocess.PIPE,
+            "stdout": subprocess.PIPE,
+            "start_new_session": True,
+            "env": {**os.environ, "NO_PROXY": "*"},
+        }
+        child: Child
         with (self.folder / "stderr").open("wb") as stderr:
-            child = subprocess.Popen(
-                [*under, sys.executable, *(("-c", _WITH % before) if before else ("-m", "fetchers"))],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                start_new_session=True,
-                env={**os.environ, "NO_PROXY": "*"},
-            )
+            if before or under:
+                what = ("-c", _WITH % before) if before else ("-m", "fetchers")
+                child = subprocess.Popen([*under, sys.executable, *what], cwd=ROOT, stderr=stderr, **options)
+            else:
+                child = Warm("fetchers", stderr=stderr, **options)
         self._children.append(child)
         assert child.stdin is not None
         child.stdin.write(json.dumps(order).encode() + b"\n")
         child.stdin.flush()
         return child
 
-    def finish(self, child: subprocess.Popen[bytes]) -> Outcome:
+    def finish(self, child: Child) -> Outcome:
         """Wait for its end. No secret and no person may be in anything that it said."""
         assert child.stdout is not None
         lines = child.stdout.readlines()

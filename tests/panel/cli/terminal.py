@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import warm
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass
 class Terminal:
-    """`terminal("sync", "faculty", "--json")` runs `python -m panel sync faculty --json`."""
+    """`terminal("sync", "faculty", "--json")` runs `python -m panel sync faculty --json`, to its end and warm."""
 
     instance: Path
     environ: dict[str, str] = field(default_factory=dict)
@@ -24,18 +26,10 @@ class Terminal:
         return {**os.environ, "PANEL_INSTANCE": str(self.instance), **self.environ}
 
     def __call__(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "panel", *arguments],
-            cwd=ROOT,
-            env=self.environment(),
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return warm.run("panel", *arguments, env=self.environment(), input=typed)
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """A process that goes on beside the test, started as people start it."""
         return subprocess.Popen(
             [sys.executable, "-m", "panel", *arguments],
             cwd=ROOT,

@@ -1,9 +1,10 @@
 """`python -m panel sync`: asks, executes where no engine runs, follows, and ends with a telling exit code."""
 
 import json
+import shutil
 import signal
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,21 +22,27 @@ def gateway(simulator: Callable[..., Any]) -> Any:
     return simulator("--size", "tiny", "--profile", "calm")
 
 
+ENVIRON = {"GOLESTAN_CAMPUSES": "1110,1120", "GOLESTAN_FIRST_TERM": "4043"}
+
+
+@pytest.fixture(scope="module")
+def quick_instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An instance with two campuses and a few terms that spares its gateway nothing; copied for each test."""
+    folder = tmp_path_factory.mktemp("quick") / "instance"
+    assert Terminal(folder, ENVIRON)("set", "students", "requests_per_second=0").returncode == 0
+    return folder
+
+
 @pytest.fixture
-def terminal(tmp_path: Path, gateway: Any) -> Iterator[Terminal]:
+def terminal(tmp_path: Path, gateway: Any, quick_instance: Path) -> Terminal:
     """An instance whose gateway is a simulator."""
-    terminal = Terminal(
-        tmp_path / "instance",
-        {
-            "GOLESTAN_BASE_URL": gateway.url,
-            "GOLESTAN_USERNAME": gateway.username,
-            "GOLESTAN_PASSWORD": gateway.password,
-            "GOLESTAN_CAMPUSES": "1110,1120",
-            "GOLESTAN_FIRST_TERM": "4043",
-        },
-    )
-    assert terminal("set", "students", "requests_per_second=0").returncode == 0
-    return terminal
+    shutil.copytree(quick_instance, tmp_path / "instance")
+    login = {
+        "GOLESTAN_BASE_URL": gateway.url,
+        "GOLESTAN_USERNAME": gateway.username,
+        "GOLESTAN_PASSWORD": gateway.password,
+    }
+    return Terminal(tmp_path / "instance", {**ENVIRON, **login})
 
 
 def test_a_sync_succeeds_and_a_second_one_finds_nothing_new(terminal: Terminal) -> None:

@@ -1,10 +1,10 @@
-"""An engine as a process of its own, with quick times and stub children. Run as a script: instance, database."""
+"""An engine as a process of its own, with quick times and stub children.
 
-import os
+python -m tests.panel.engine.engine_process INSTANCE DATABASE LEASE: the folder, the control database, seconds.
+"""
+
 import sys
 from pathlib import Path
-
-sys.path.insert(0, os.getcwd())
 
 from panel import config as configuration
 from panel.engine.worker import Engine, Pace

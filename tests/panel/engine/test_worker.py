@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from panel import doorbell, runs
 from panel.clock import utcnow
-from panel.config import ROOT, Config
+from panel.config import Config
 from panel.db import writing
 from panel.engine import lease as leases
 from panel.engine import process
@@ -21,20 +19,20 @@ from panel.engine.lease import Holder
 from panel.engine.worker import EngineBusy, Pace, execute_here
 from panel.models import DataSync, SyncRun
 from tests.panel.engine.workshop import STUB, Workshop, as_written, until
+from tests.warm import Warm
 
 AddSync = Callable[..., DataSync]
-StartEngine = Callable[..., subprocess.Popen[bytes]]
+StartEngine = Callable[..., Warm]
 
 
 @pytest.fixture
 def start_engine(house_config: Config, factory: sessionmaker[Session]) -> Iterator[StartEngine]:
     """Start an engine process; at the end of the test none is left."""
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[Warm] = []
 
-    def start(lease: float = 30.0) -> subprocess.Popen[bytes]:
-        script = Path(__file__).with_name("engine_process.py")
-        argv = [str(script), str(house_config.instance), house_config.panel_database_url, str(lease)]
-        started.append(subprocess.Popen([sys.executable, *argv], cwd=ROOT))
+    def start(lease: float = 30.0) -> Warm:
+        order = (str(house_config.instance), house_config.panel_database_url, str(lease))
+        started.append(Warm("tests.panel.engine.engine_process", *order))
         return started[-1]
 
     yield start
@@ -74,7 +72,7 @@ class Office:
         with self.factory() as session:
             return leases.holder(session)
 
-    def led_by(self, engine: subprocess.Popen[bytes]) -> Holder:
+    def led_by(self, engine: Warm) -> Holder:
         def leads() -> Holder | None:
             holder = self.leader()
             return holder if holder is not None and holder.pid == engine.pid else None
