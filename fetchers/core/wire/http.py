@@ -73,6 +73,11 @@ class Answer:
         """The body, in memory. Raises TooLarge for one that must not be there whole."""
         return self.content if isinstance(self.content, bytes) else self.content.whole()
 
+    @property
+    def beginning(self) -> bytes:
+        """The first bytes of the body, wherever it is."""
+        return self.content[:64] if isinstance(self.content, bytes) else self.content.read(0, 64)
+
 
 class Session:
     """What a job's fetcher reaches the gateway with; shared by all its threads.
@@ -164,7 +169,7 @@ class Session:
             with turn:
                 asked = smallest if turn.probe and smallest is not None else data
                 answer = self._post_once(url, asked, headers)
-                if _is_web_page(answer.body):
+                if _is_web_page(answer.beginning):
                     turn.spoil(errors.NotJson("The gateway sent a web page instead of data.", reason="html"))
             if asked is data:
                 return answer
@@ -347,9 +352,9 @@ class _Part(threading.local):
         self.patient_until: float | None = None
 
 
-def _is_web_page(body: bytes) -> bool:
-    """Whether a body is what a gateway shows to browsers: a notice of maintenance, a login page."""
-    return body[:64].lstrip().lower().startswith((b"<!doctype", b"<html"))
+def _is_web_page(beginning: bytes) -> bool:
+    """Whether a body that begins so is what a gateway shows to browsers: a notice of maintenance, a login page."""
+    return beginning.lstrip().lower().startswith((b"<!doctype", b"<html"))
 
 
 def _mapped(error: Exception, host: str, settings: HttpSettings) -> errors.FetchError:

@@ -473,6 +473,21 @@ def test_the_requests_of_all_threads_are_spaced(server: RawServer, session: Make
     assert len(server.requests) == 5
 
 
+def test_a_body_in_a_file_is_never_read_whole_to_see_what_it_is(
+    server: RawServer, session: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "PART_IN_MEMORY", 1000)
+    monkeypatch.setattr(bodies, "WHOLE_IN_MEMORY", 1000)
+    server.will(answer({"data": ["x" * 5000]}), answer("<!DOCTYPE html>" + "x" * 5000))
+    one = session()
+    for beginning in (b'{"data":', b"<!DOCTYPE"):
+        found = ask(one, server)
+        assert found.spooled is not None
+        assert found.beginning.startswith(beginning) and len(found.beginning) == 64
+        with pytest.raises(errors.TooLarge):
+            _ = found.body
+
+
 # -- a gateway that is down ---------------------------------------------------------------------------------
 
 
