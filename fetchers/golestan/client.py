@@ -181,11 +181,11 @@ class GolestanClient:
 
 
 def _read(answer: Answer, known: Known | None) -> tuple[dict[str, msgspec.Raw], Records | None]:
-    """An answer of status 200, and its records if they are known, or in a file; else they are in its `data`."""
+    """An answer of status 200, and its records; None: they are still in its `data`, if there are any."""
     if answer.spooled is not None:
         return large.read(answer.spooled, answer.headers, known)
-    again = envelope.read_again(answer.body, answer.headers, known) if known is not None else None
-    return again or (envelope.read(answer.body, answer.headers), None)
+    quickly = envelope.read_with_records(answer.body, answer.headers, known)
+    return quickly or (envelope.read(answer.body, answer.headers), None)
 
 
 def _smallest(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,26 +67,50 @@ def read(body: bytes, headers: Mapping[str, str]) -> dict[str, msgspec.Raw]:
     return {key.lower(): value for key, value in found.items()}
 
 
-def read_again(
-    body: bytes, headers: Mapping[str, str], known: Known
+def read_with_records(
+    body: bytes, headers: Mapping[str, str], known: Known | None
 ) -> tuple[dict[str, msgspec.Raw], Records] | None:
-    """The same where `data` is, byte for byte, a list that was read before: then it is hashed, and not looked into.
+    """The same, and the records of `data`, where that is a list and the answer's only one, as it mostly is.
 
-    None where it is not, or where that cannot be told so quickly; `read` finds out. The rest of the answer is read as
-    ever, with a stand-in for the list: nothing that could be in the list decides what is in the rest.
+    None where it is not so; `read` finds out. The rest of the answer is read as ever, with a stand-in for the list:
+    nothing that could be in the list decides what is in the rest. known: the list as it was the last time; one that
+    is so byte for byte is hashed, and not looked into. Raises NotJson for encodings that cannot be read.
     """
     begin = _data_begins(body, 0, _BEFORE_DATA)
     if begin is None:
         return None
-    end = begin.end() + known.size
-    data = memoryview(body)[begin.end() : end]
+    start = begin.end()
+    if known is not None and (found := _read_again(body, headers, known, start)) is not None:
+        return found
+    if utf8(body, headers) is not body:
+        return None
+    end = body.rfind(b"]") + 1
+    try:
+        records = Records(memoryview(body)[start:end])
+        rest = _around(body, headers, start, end, records.known)
+    except (msgspec.DecodeError, RecursionError, errors.FetchError):
+        return None  # it is no list, or there is another one behind it, or something is wrong with the rest
+    return None if rest is None else (rest, records)
+
+
+def _read_again(
+    body: bytes, headers: Mapping[str, str], known: Known, start: int
+) -> tuple[dict[str, msgspec.Raw], Records] | None:
+    end = start + known.size
+    data = memoryview(body)[start:end]
     if len(data) != known.size or data[-1:] != b"]" or mark_of(data) != known.mark:
         return None
+    rest = _around(body, headers, start, end, known)
+    return None if rest is None else (rest, Records(data, known))
+
+
+def _around(
+    body: bytes, headers: Mapping[str, str], start: int, end: int, known: Known
+) -> dict[str, msgspec.Raw] | None:
+    """What stands around the list; None where it is not the answer's own `data`, or that is there twice."""
     stand_in = b'["%s"]' % known.mark.hex().encode()
-    found = read(body[: begin.end()] + stand_in + body[end:], headers)
-    if bytes(found.get("data", b"")) != stand_in:
-        return None  # "data" was a word in some other value, or is there twice
-    return found, Records(data, known)
+    found = read(body[:start] + stand_in + body[end:], headers)
+    return found if bytes(found.get("data", b"")) == stand_in else None
 
 
 def _top(plain: bytes) -> dict[str, msgspec.Raw]:

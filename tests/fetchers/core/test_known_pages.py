@@ -41,9 +41,10 @@ class Upstream:
             rows = self.pages[number - 1] if number <= len(self.pages) else []
             rest = {"traceId": f"00-{self.asked:032x}"} | ({"totalCount": self.total} if self.total else {})
             body = b'{"traceId": "%d", "data": %s, %s' % (self.asked, dumps(rows), dumps(rest)[1:])
-            again = envelope.read_again(body, {}, before[number - 1]) if number <= len(before) else None
-            found = again[0] if again else envelope.read(body, {})
-            data = again[1] if again else envelope.records(found.get("data"), "x")
+            known = before[number - 1] if number <= len(before) else None
+            quickly = envelope.read_with_records(body, {}, known)
+            found = quickly[0] if quickly else envelope.read(body, {})
+            data = quickly[1] if quickly else envelope.records(found.get("data"), "x")
             return Page(data, envelope.whole_number(found.get("totalcount")))
 
         return read_whole(ask, SIZE, lambda rows: SIZE, before)
@@ -240,10 +241,49 @@ LIST = dumps([person(1), person(2)])
         b'{"Data": %s}' % LIST,
         b'{"data": [%s]}' % LIST,
         b'{"data": {"data": %s}}' % LIST,
+        b'{"note": "\\"data\\": [", "data": %s}' % LIST,
     ],
 )
-def test_what_only_looks_like_a_known_list_is_read_like_any_other(body: bytes) -> None:
-    assert envelope.read_again(body, {}, KNOWN) is None
+@pytest.mark.parametrize("known", [KNOWN, None])
+def test_what_only_looks_like_a_known_list_is_read_like_any_other(body: bytes, known: Known | None) -> None:
+    quickly = envelope.read_with_records(body, {}, known)
+    if quickly is not None:
+        found, records = quickly
+        slowly = envelope.read(body, {})
+        assert found.keys() == slowly.keys()
+        assert [bytes(found[key]) for key in found if key != "data"] == [
+            bytes(slowly[key]) for key in slowly if key != "data"
+        ]
+        assert [bytes(one) for one in records] == [
+            bytes(one) for one in envelope.records(slowly["data"], "x")
+        ]
+        assert records.known == Records(bytes(slowly["data"])).known
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data": %s' % LIST[:-1],
+        b'{"data": %s' % LIST,
+        b'{"data": %s}]' % LIST,
+        b'{"data": %s, "x": NaN}' % LIST,
+        b'{"data": %s, "errors": []}' % LIST,
+        b'{"data": [1], "data": %s}' % LIST,
+        b'{"data": ["\\ud83d"]}',
+        b'{"data": [NaN]}',
+        b'{"data": %s}' % (b"[" * 5000 + b"]" * 5000),
+    ],
+)
+def test_what_cannot_be_told_quickly_is_left_to_reading_it_all(body: bytes) -> None:
+    assert envelope.read_with_records(body, {}, None) is None
+
+
+def test_a_body_in_another_encoding_or_damaged_is_not_read_quickly() -> None:
+    persian = '{"data": [{"name": "' + "كردستان " * 50 + '"}]}'
+    assert envelope.read_with_records(persian.encode("windows-1256"), {}, None) is None
+    assert envelope.read_with_records(persian.encode(), {}, None) is not None
+    with pytest.raises(errors.NotJson):
+        envelope.read_with_records(persian.encode().replace("ك".encode(), b"\xef\xbf\xbd"), {}, None)
 
 
 @pytest.mark.parametrize(
@@ -252,12 +292,12 @@ def test_what_only_looks_like_a_known_list_is_read_like_any_other(body: bytes) -
 )
 def test_what_stands_behind_a_known_list_is_still_read(rest: bytes, error: type[Exception]) -> None:
     with pytest.raises(error):
-        envelope.read_again(b'{"data": %s%s' % (LIST, rest), {}, KNOWN)
+        envelope.read_with_records(b'{"data": %s%s' % (LIST, rest), {}, KNOWN)
 
 
 def test_a_known_list_is_found_and_the_rest_of_the_answer_with_it() -> None:
     body = b'\xef\xbb\xbf{"isSuccess":true,"data" :\n %s ,"totalCount":"2"}' % LIST
-    again = envelope.read_again(body, {}, KNOWN)
+    again = envelope.read_with_records(body, {}, KNOWN)
     assert again is not None
     found, records = again
     assert bytes(found["totalcount"]) == b'"2"'
