@@ -44,10 +44,13 @@ class Gateway:
             self._process.wait()
         self._process.stdout.close()
 
-    def world(self, rows: int, parts: int) -> None:
-        """A new world of so many student rows, rendered whole."""
-        self._ask("options", {"rows": rows, "parts": parts, "latency": 0})
-        self._ask("warm", {})
+    def world(self, rows: int, parts: int, *, whole: bool = False) -> int:
+        """A new world of so many student rows, rendered whole; the bytes of its largest part.
+
+        whole: a part comes in one answer, whatever page size is asked for.
+        """
+        self._ask("options", {"rows": rows, "parts": parts, "latency": 0, "whole": whole})
+        return int(self._ask("warm", {})["largest"])
 
     def latency(self, milliseconds: int) -> None:
         """Wait so long before each answer."""

@@ -44,10 +44,11 @@ BATCH = 7
 HELPER = "import time; time.sleep(600)"
 _real_open_file, _real_publish, _real_enter = sql.open_file, Publisher.publish, ledger.enter
 _real_records, _real_close, _real_end = fetching.Threads._records, Job._close_books, Tally.tell_end
-_real_execute, _real_executemany, _real_copy = (
+_real_execute, _real_executemany, _real_copy_last, _real_finish = (
     PostgresDestination.execute,
     PostgresDestination.executemany,
-    PostgresDestination.copy,
+    PostgresDestination.copy_last,
+    PostgresDestination.finish,
 )
 
 
@@ -128,14 +129,20 @@ def _arm(doom: Doom, publish: Any) -> None:
     def executemany(self: PostgresDestination, statement: str, rows: Any) -> None:
         _real_executemany(self, statement, doom.each(rows))
 
-    def copy(self: PostgresDestination, statement: str, rows: Any) -> None:
-        _real_copy(self, statement, doom.each(rows))
+    def copy_last(self: PostgresDestination, statement: str, rows: Any) -> None:
+        _real_copy_last(self, statement, doom.each(rows))
 
-    def publishing(self: Publisher, delta: Delta) -> None:
+    def finish(self: PostgresDestination) -> None:
+        if self._commit_due:  # what went on is to be committed now
+            doom.moment("publish")
+        _real_finish(self)
+
+    def publishing(self: Publisher, delta: Delta, *, wait: bool = True) -> bool:
         doom.publishing = True
-        publish(self, delta)
-        doom.while_publishing()  # committed, and nobody has been told
+        goes_on = publish(self, delta, wait=wait)
+        doom.while_publishing()  # committed, or about to be, and nobody has been told
         doom.publishing = False
+        return goes_on
 
     def records(self: fetching.Threads, part: fetching.Part) -> Any:
         doom.moment("fetch")
@@ -158,14 +165,15 @@ def _arm(doom: Doom, publish: Any) -> None:
     ledger.enter = enter
     PostgresDestination.execute = execute  # type: ignore[method-assign]
     PostgresDestination.executemany = executemany  # type: ignore[method-assign]
-    PostgresDestination.copy = copy  # type: ignore[method-assign]
+    PostgresDestination.copy_last = copy_last  # type: ignore[method-assign]
+    PostgresDestination.finish = finish  # type: ignore[method-assign]
     Publisher.publish = publishing  # type: ignore[method-assign]
     fetching.Threads._records = records  # type: ignore[method-assign]
     Job._close_books = close_books  # type: ignore[method-assign]
     Tally.tell_end = tell_end  # type: ignore[method-assign]
 
 
-def _careless(self: Publisher, delta: Delta) -> None:
+def _careless(self: Publisher, delta: Delta, *, wait: bool = True) -> bool:
     """Delete, then insert in batches; the books come last."""
     db, stream = self._db, delta.stream
     asked = [delta.partition[name] for name in stream.partition_columns.values()]
@@ -184,7 +192,7 @@ def _careless(self: Publisher, delta: Delta) -> None:
         with db:
             db.executemany(statement, new[start : start + BATCH])
     delta.rows_before = 0
-    _real_publish(self, Delta(**{**vars(delta), "added": [], "changed": [], "gone": []}))
+    return _real_publish(self, Delta(**{**vars(delta), "added": [], "changed": [], "gone": []}), wait=wait)
 
 
 def main(where: str, *more: str) -> int:

@@ -84,7 +84,7 @@ class Comparer:
         spools: Spools | None = None,
     ) -> None:
         """spools: where the rows of parts go that are too large for memory."""
-        self._db = db
+        self._destination = db
         self._spools = spools or Spools()
         self.stream = stream
         self._full = full
@@ -103,6 +103,11 @@ class Comparer:
         self._echoes = [(columns.index(column), column, name) for column, name in stream.echoes.items()]
         self._key_places = [columns.index(column) for column in self._own_key]
         self._stored = StoredRows(db, stream, self._own_key)
+
+    @property
+    def _db(self) -> sql.Destination:
+        """What is committed; another part may still be on its way in."""
+        return sql.aside(self._destination)
 
     def key_of(self, row: Row) -> Key:
         """A row's primary key within its part."""

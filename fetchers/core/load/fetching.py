@@ -54,14 +54,21 @@ class Threads:
         # At most four parts wait here, so that memory stays flat.
         self._brought: queue.Queue[Fetched] = queue.Queue(maxsize=WAITING_BODIES)
 
-    def fetch(self, parts: list[Part], meanwhile: Callable[[], None]) -> Iterator[Fetched]:
-        """The parts as they come, in any order. meanwhile: called about twice a second while nothing comes."""
+    def fetch(
+        self, parts: list[Part], meanwhile: Callable[[], None], idle: Callable[[], None]
+    ) -> Iterator[Fetched]:
+        """The parts as they come, in any order.
+
+        meanwhile: called about twice a second while nothing comes. idle: called before nothing is done but wait.
+        """
         for part in parts:
             self._todo.put(part)
         for _ in range(min(self._fetcher.settings.connections, len(parts))):
             self._todo.put(None)
             threading.Thread(target=self._fetch_until_none, daemon=True).start()
         for _ in parts:
+            if self._brought.empty():
+                idle()
             while True:
                 try:
                     fetched = self._brought.get(timeout=0.5)

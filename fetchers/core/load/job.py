@@ -43,6 +43,7 @@ from fetchers.core.spec import Spec
 from fetchers.core.spool import Spools
 from fetchers.core.store import checked, columns, ledger, sql
 from fetchers.core.store.index import decode_pages
+from fetchers.core.store.ledger import Counts
 from fetchers.core.wire.courtesy import Budget
 from fetchers.core.wire.gateway import Courtesy
 from fetchers.core.wire.http import Session
@@ -119,6 +120,8 @@ class Job:
         self._tally = Tally(events)
         self._failures: list[tuple[Part, FetchError]] = []
         self._log_is_long = False
+        # The part that the destination still takes in: its counts, and how long it took to fetch.
+        self._going_on: tuple[Part, Counts, float] | None = None
         self._rehearsal = Rehearsal(Path(spec.rehearsals), spec.source, spec.run) if spec.dry_run else None
         self._staging = (
             self._rehearsal.staging
@@ -165,6 +168,7 @@ class Job:
         db = sql.connect(self._spec.database)
         try:
             columns.prepare(db, streams)
+            sql.commit_in_passing(db)
         except FetchError:
             db.close()
             raise
@@ -293,7 +297,7 @@ class Job:
             return [] if packed is None else decode_pages(packed).pages
 
         threads = Threads(self._fetcher, self._spec.source, before)
-        for fetched in threads.fetch(parts, lambda: self._tally.tell(session)):
+        for fetched in threads.fetch(parts, lambda: self._tally.tell(session), self._finish):
             del waiting[fetched.part.label]
             error = fetched.error
             if error is None:
@@ -311,6 +315,7 @@ class Job:
                 if self._gateway_is_down(error):
                     break
             self._tally.tell(session)
+        self._finish()
         if waiting and error is not None:
             session.stop.set()
             self._events.log(f"Nothing works any more; {len(waiting)} parts are not asked for.", "error")
@@ -335,6 +340,7 @@ class Job:
 
     def _note_failure(self, part: Part, error: FetchError, seconds: float) -> None:
         """One part failed. Raises the error itself where going on would be wrong."""
+        self._finish()
         if isinstance(error, AuthError | ConfigError | OutOfMemory):
             raise error
         self._failures.append((part, error))
@@ -364,9 +370,19 @@ class Job:
             self._tally.tell_part(fetched.part, "staged", fetched.seconds, counts=delta.counts)
             judging.arrive(delta)
         else:
-            self._publishers[stream.name].publish(delta)
+            self._finish()
+            goes_on = self._publishers[stream.name].publish(delta, wait=False)
             judging.arrive(delta)
-            self._done(fetched.part, delta, fetched.seconds)
+            self._going_on = fetched.part, delta.counts, fetched.seconds
+            if not goes_on:
+                self._finish()
+
+    def _finish(self) -> None:
+        """Wait until the destination has taken in the part that was published last, and tell that it is done."""
+        if self._going_on is not None:
+            sql.finish(self._db)
+            (part, counts, seconds), self._going_on = self._going_on, None
+            self._done(part, counts, seconds)
 
     def _compare(self, fetched: Fetched) -> Delta:
         """One part compared; where it brings new fields that become columns, compared anew with these."""
@@ -385,11 +401,11 @@ class Job:
         self._publishers[stream.name] = self._publisher(stream)
         return longer.compare(partition, fetched.records)
 
-    def _done(self, part: Part, delta: Delta, seconds: float | None) -> None:
+    def _done(self, part: Part, counts: Counts, seconds: float | None) -> None:
         self._look_at_the_log()
-        self._tally.counts.add(delta.counts)
+        self._tally.counts.add(counts)
         self._tally.done += 1
-        self._tally.tell_part(part, "done", seconds, counts=delta.counts)
+        self._tally.tell_part(part, "done", seconds, counts=counts)
 
     def _settle(self, streams: list[Stream]) -> Shrunk | None:
         """Publish the staged parts, or hold those that would lose too much. The reason, if any are held."""
@@ -419,7 +435,7 @@ class Job:
         except Overtaken as error:
             self._note_failure(part, error, 0.0)
         else:
-            self._done(part, delta, None)
+            self._done(part, delta.counts, None)
 
     def _look_at_the_log(self) -> None:
         """Tell once, in the run's log, that somebody reads the destination without end: its disk may fill up."""
@@ -438,6 +454,7 @@ class Job:
     def _close_books(self, streams: list[Stream]) -> None:
         """The closing entry: with it, the run was a success, whatever happens to this process now."""
         with begin_immediate(self._db, self._tally.waiting_for_destination):
+            sql.commit_for_good(self._db)
             ledger.check_fence(self._db, self._spec.epoch)
             for stream in streams:
                 self._publishers[stream.name].roll_over()

@@ -59,7 +59,6 @@ class Publisher:
         self._columns = columns
         table = sql.name(stream.table)
         key = stream.primary_key
-        self._upsert = sql.upsert(stream.table, columns, key)
         # Two parts cannot hold one key where what was asked for is part of it.
         self._parts_are_apart = all(column in key for column in stream.partition_columns)
         match = " AND ".join(f"{sql.name(column)} = ?" for column in key)
@@ -73,19 +72,23 @@ class Publisher:
         self._search = SearchRows(db, stream.table, stream, own[0] if len(own) == 1 else None)
         self._latest = LatestRows(db, stream, ceiling) if stream.latest is not None else None
 
-    def publish(self, delta: Delta) -> None:
+    def publish(self, delta: Delta, *, wait: bool = True) -> bool:
         """Publish one part. Raises Fenced, Overtaken or StorageError; then nothing of it is visible.
 
         1. Take the write lock; refuse if a newer engine has taken over, or the part is not as it was compared.
         2. Write the ledger's entry.
         3. Take out what is gone, put in what is new or changed, and write each into the diary.
         4. Keep the index, the notes, the table of newest rows and the search text in step.
+
+        True, which is only where the caller need not `wait`: the server goes on with it by itself, and the part is
+        visible, or lost with an error, once `sql.finish` has returned.
         """
         try:
-            with begin_immediate(self._db, self._waiting):
+            with begin_immediate(self._db, self._waiting, later=not wait):
                 ledger.check_fence(self._db, self._epoch)
                 self._check_base(delta)
                 self.enter(delta)
+            return sql.goes_on(self._db)
         except apsw.Error as error:
             raise sql.storage_error(error, self._db) from error
 
@@ -112,14 +115,14 @@ class Publisher:
         )
         if self._checked is not None:
             self._checked.note(delta.part)
-        if not delta.same:
-            self._write(delta)
         if delta.pages is not None:
             self._db.execute(
                 "INSERT INTO _hamgam_pages (stream, part, pages) VALUES (?, ?, ?)"
                 " ON CONFLICT (stream, part) DO UPDATE SET pages = excluded.pages",
                 (self._stream.name, delta.part, encode(delta.pages)),
             )
+        if not delta.same:
+            self._write(delta)
 
     def roll_over(self) -> None:
         """Once at a run's end, in its closing transaction, what only shows over all parts.
@@ -133,11 +136,11 @@ class Publisher:
     def _write(self, delta: Delta) -> None:
         asked = tuple(delta.partition[name] for name in self._asked)
         gone = self._take_out(delta, asked)
-        if delta.rows_before == 0 and self._parts_are_apart:
-            sql.insert_new(self._db, self._stream.table, self._columns, delta.added)
-        else:
-            self._db.executemany(self._upsert, delta.added)
-        self._db.executemany(self._upsert, (after for _, after in delta.changed))
+        table = self._stream.table
+        all_new = delta.rows_before == 0 and self._parts_are_apart and not len(delta.changed)
+        if not all_new:
+            rows = chain(delta.added, (after for _, after in delta.changed))
+            sql.put(self._db, table, self._columns, self._stream.primary_key, rows)
         write_diary(self.diary, delta, gone)
         self._notes.renew(
             delta.part,
@@ -161,6 +164,8 @@ class Publisher:
         else:
             self._search.remove(map(self.diary.key, gone))
             self._search.put(chain(delta.added, (after for _, after in delta.changed)))
+        if all_new:  # nothing above looks at these rows, so what takes longest comes last
+            sql.insert_new_last(self._db, table, self._columns, delta.added)
 
     def _renew_newest(self, latest: LatestRows, delta: Delta, gone: Iterable[Row]) -> None:
         """Keep the table of newest rows in step; a large part some rows at a time, for those at hand are in memory."""
@@ -178,12 +183,10 @@ class Publisher:
 
     def _take_out(self, delta: Delta, asked: tuple[str, ...]) -> Iterable[Row]:
         gone: Pile[Row] = Pile(Row, self._spools)
-        for key in delta.gone:
-            full = (*asked, *(key if isinstance(key, list) else (key,)))
-            row = self._db.execute(self._select_row, full).fetchone()
-            if row is not None:
-                gone.append(row)
-                self._db.execute(self._delete_row, full)
+        keys = ((*asked, *(key if isinstance(key, list) else (key,))) for key in delta.gone)
+        for some in batches(keys, ROWS_AT_ONCE):
+            gone.extend(row for row in sql.look_up(self._db, self._select_row, some) if row is not None)
+            self._db.executemany(self._delete_row, some)
         return gone
 
 
@@ -198,10 +201,12 @@ def write_diary(diary: Diary, delta: Delta, gone: Iterable[Row]) -> bool:
 
 
 @contextmanager
-def begin_immediate(db: sql.Destination, waiting: Callable[[], AbstractContextManager[None]]) -> Any:
+def begin_immediate(
+    db: sql.Destination, waiting: Callable[[], AbstractContextManager[None]], *, later: bool = False
+) -> Any:
     """A transaction that holds the write lock from its start; says so while another process has it.
 
-    The lock is asked for quickly first, then with the connection's patience.
+    The lock is asked for quickly first, then with the connection's patience. later: see `sql.committed`.
     """
     db.set_busy_timeout(0)
     try:
@@ -212,5 +217,5 @@ def begin_immediate(db: sql.Destination, waiting: Callable[[], AbstractContextMa
             db.execute("BEGIN IMMEDIATE")
     finally:
         db.set_busy_timeout(sql.BUSY_TIMEOUT_MS)
-    with sql.committed(db):
+    with sql.committed(db, later=later):
         yield

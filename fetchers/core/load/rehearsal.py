@@ -109,8 +109,8 @@ class RehearsedPublisher:
         self._diary = Diary(book, stream, run)
         self._places = [(column, stream.columns.index(column)) for column in stream.search]
 
-    def publish(self, delta: Delta) -> None:
-        """The part's ledger entry and its lines of the diary. Raises StorageError."""
+    def publish(self, delta: Delta, *, wait: bool = True) -> bool:
+        """The part's ledger entry and its lines of the diary; False: it is done. Raises StorageError."""
         try:
             with sql.writing(self._book):
                 ledger.enter(
@@ -127,6 +127,7 @@ class RehearsedPublisher:
                     self._name_newcomers(delta)
         except apsw.Error as error:
             raise sql.storage_error(error, self._book) from error
+        return False
 
     def roll_over(self) -> None:
         """The table of newest rows is made from the others; there is nothing to tell of it."""

@@ -13,7 +13,7 @@ class StoredRows:
 
     def __init__(self, db: sql.Destination, stream: Stream, own_key: tuple[str, ...]) -> None:
         """own_key: the key's columns within a part."""
-        self._db = db
+        self._destination = db
         self._asked = tuple(stream.partition_columns.values())
         self._own_key = own_key
         self._places = [stream.columns.index(column) for column in own_key]
@@ -23,6 +23,11 @@ class StoredRows:
         self._select_keys = f"SELECT {sql.names(own_key)} FROM {table} WHERE {where}"
         match = " AND ".join(f"{sql.name(column)} = ?" for column in own_key)
         self._select_row = f"{self._select_part} AND {match}"
+
+    @property
+    def _db(self) -> sql.Destination:
+        """What is committed; another part may still be on its way in."""
+        return sql.aside(self._destination)
 
     def all(self, partition: Partition) -> dict[Any, Row]:
         """Every row of the part, by its key."""
@@ -49,13 +54,9 @@ class StoredRows:
 
     def _one_by_one(self, partition: Partition, wanted: list[Any]) -> dict[Any, Row]:
         asked = self._values(partition)
-        found = {}
-        for key in wanted:
-            own = key if isinstance(key, tuple) else (key,)
-            row = self._db.execute(self._select_row, (*asked, *own)).fetchone()
-            if row is not None:
-                found[key] = row
-        return found
+        questions = [(*asked, *(key if isinstance(key, tuple) else (key,))) for key in wanted]
+        rows = sql.look_up(self._db, self._select_row, questions)
+        return {key: row for key, row in zip(wanted, rows, strict=True) if row is not None}
 
     def _by_key(self, rows: Iterator[Row]) -> dict[Any, Row]:
         if len(self._places) == 1:

@@ -21,6 +21,8 @@ LEFT = "left"  # a row that an undo did not touch, since it was changed after th
 
 LONGEST_FOLDED = 600  # an index holds it, and PostgreSQL's take no more than 2,700 bytes a line
 
+_COLUMNS = ("run", "stream", "part", "key", "kind", "before", "after", "folded", "mark", "at")
+
 _json = msgspec.json.Encoder()
 
 # Key, kind, before, after, folded, mark.
@@ -108,8 +110,5 @@ class Diary:
 
     def _write(self, part: str, lines: Iterable[_Line]) -> None:
         now = ledger.timestamp()
-        self._db.executemany(
-            "INSERT INTO _hamgam_changes (run, stream, part, key, kind, before, after, folded, mark, at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            ((self._run, self._stream.name, part, *line, now) for line in lines),
-        )
+        rows = ((self._run, self._stream.name, part, *line, now) for line in lines)
+        sql.insert_new(self._db, "_hamgam_changes", _COLUMNS, rows)

@@ -33,7 +33,8 @@ class LatestRows:
         named, person = sql.names(columns), sql.name(latest.key)
         newest = sql.name(latest.newest)
         first, second = (sql.name(column) for column in latest.prefer_equal)
-        self._put = sql.upsert(latest.table, columns, (latest.key,))
+        self._columns = columns
+        self._latest = latest
         self._best = (
             f"SELECT {named} FROM {source} WHERE {person} = ?"
             f" ORDER BY {newest} > ?, {newest} DESC, {first} IS DISTINCT FROM {second}, {first} LIMIT 1"
@@ -55,12 +56,12 @@ class LatestRows:
         person is looked up anew.
         """
         mine = [*added, *changed]
-        among, persons = sql.among(self._db, self.persons(mine))
+        among, those = sql.among(self._db, self.persons(mine))
         # A rank is smaller for a newer row; the same order as the SQL's ORDER BY.
         ages, pick = self._ages, self._pick
         standing = {
             person: (newest, (ages[newest], first != second, first))
-            for person, newest, first, second in self._db.execute(self._current + among, (persons,))
+            for person, newest, first, second in self._db.execute(self._current + among, (those,))
         }
         winners: dict[Person, Row] = {}
         touched = list(touched)
@@ -75,14 +76,15 @@ class LatestRows:
             elif stands:
                 touched.append(person)
         lost: list[Person] = []
-        for person in dict.fromkeys(touched):
-            best = self._db.execute(self._best, (person, self._ceiling or "")).fetchone()
+        persons = list(dict.fromkeys(touched))
+        found = sql.look_up(self._db, self._best, [(person, self._ceiling or "") for person in persons])
+        for person, best in zip(persons, found, strict=True):
             winners.pop(person, None)
             if best is None:
                 lost.append(person)
             else:
                 winners[person] = best
-        self._db.executemany(self._put, winners.values())
+        sql.put(self._db, self._latest.table, self._columns, (self._latest.key,), winners.values())
         self._search.put(winners.values())
         self._db.executemany(self._delete, ((person,) for person in lost))
         self._search.remove(str(person) for person in lost)

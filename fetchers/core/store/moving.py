@@ -114,7 +114,7 @@ class DestinationMove:
         schema, encoding, tables = self._target.execute(
             "SELECT current_schema(), current_setting('server_encoding'), (SELECT count(*)"
             " FROM pg_tables WHERE schemaname = current_schema())"
-        ).fetchone()  # type: ignore[misc]
+        ).fetchone()
         check_target(schema, encoding, tables)
 
     def _tables(self) -> dict[str, list[_Column]]:

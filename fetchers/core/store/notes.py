@@ -17,6 +17,7 @@ from fetchers.core.store.index import Key
 OF_SEVERAL_ROWS = b""
 
 FEW = 100  # records that are asked for one by one; for more, the whole part is read
+_COLUMNS = ("run", "stream", "part", "hash", "key", "field", "reason", "kept", "raw", "at")
 
 _json = msgspec.json.Encoder()
 _Saying = tuple[str | None, str | None, str, str | None]  # key, field, reason, raw
@@ -78,9 +79,10 @@ class Notes:
         """What is said of these raw records, None: of all of the part → the run and the moment of its first saying."""
         asked = "SELECT key, field, reason, raw, run, at FROM _hamgam_rejected WHERE stream = ? AND part = ?"
         if of is None or len(of) > FEW:
-            found = [self._db.execute(asked, (self._stream, part))]
+            found = iter([self._db.execute(asked, (self._stream, part))])
         else:
-            found = [self._db.execute(f"{asked} AND hash = ?", (self._stream, part, mark)) for mark in of]
+            marks = [(self._stream, part, mark) for mark in of]
+            found = sql.answers(self._db, f"{asked} AND hash = ?", marks)
         return {
             (key, field, reason, raw): (run, at)
             for rows in found
@@ -88,11 +90,7 @@ class Notes:
         }
 
     def _insert(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        self._db.executemany(
-            "INSERT INTO _hamgam_rejected (run, stream, part, hash, key, field, reason, kept, raw, at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            rows,
-        )
+        sql.insert_new(self._db, "_hamgam_rejected", _COLUMNS, rows)
 
 
 def _saying(note: Note) -> _Saying:

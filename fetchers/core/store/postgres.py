@@ -5,8 +5,11 @@ queue for one advisory lock, as they do for SQLite's single writer, so that the 
 """
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
+from itertools import chain
 from types import TracebackType
 from typing import Any
 
@@ -49,10 +52,19 @@ class PostgresDestination:
 
     def __init__(self, url: str, *, only_read: bool = False) -> None:
         """url: `postgresql://…`, also as SQLAlchemy writes it. Raises StorageError."""
+        self._url = url
         address = re.sub(r"^postgresql(\+\w+)?://", "postgresql://", url)
         self._patience = 30_000
         self._changes = 0
         self._scrolls = 0
+        self._temporary: bool | None = None  # whether this user may make temporary tables
+        self._incoming: dict[tuple[str, str], str] = {}  # temporary tables, by table and columns
+        self._made: list[tuple[str, str]] = []  # of these, which were made in this transaction
+        self._filled: set[str] = set()  # and which may hold rows
+        # A COPY whose end nobody has waited for, and whether to commit then.
+        self._going_on: AbstractContextManager[psycopg.Copy] | None = None
+        self._commit_due = False
+        self._second: PostgresDestination | None = None
         try:
             self._db = psycopg.connect(
                 address, autocommit=True, connect_timeout=10, application_name="hamgam", prepare_threshold=3
@@ -61,11 +73,14 @@ class PostgresDestination:
         except psycopg.Error as error:
             raise storage_error(error) from error
 
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> "psycopg.Cursor[tuple[Any, ...]]":
-        """Run statements; several, divided by semicolons, only where there are no values."""
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Any:
+        """Run statements; several, divided by semicolons, only where there are no values. The last one's answer."""
+        self.finish()
         try:
             if statement == "BEGIN IMMEDIATE":
                 return self._begin()
+            if statement in ("COMMIT", "ROLLBACK"):
+                self._end_of_transaction(kept=statement == "COMMIT")
             cursor = self._db.cursor()
             if values:
                 cursor.execute(translated(statement), tuple(values))
@@ -79,23 +94,127 @@ class PostgresDestination:
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one statement for each row."""
+        self.finish()
+        if (some := _unless_empty(rows)) is None:
+            return
         try:
             with self._db.cursor() as cursor:
-                cursor.executemany(translated(statement), rows)
+                cursor.executemany(translated(statement), some)
+        except psycopg.Error as error:
+            raise storage_error(error) from error
+
+    def answers(self, statement: str, questions: Sequence[Sequence[Any]]) -> list[list[tuple[Any, ...]]]:
+        """The rows of the answer to each of these, all asked before the first answer is waited for."""
+        self.finish()
+        try:
+            with self._db.cursor() as cursor:
+                cursor.executemany(translated(statement), questions, returning=True)
+                found = [cursor.fetchall()]
+                while cursor.nextset():
+                    found.append(cursor.fetchall())
+                return found
         except psycopg.Error as error:
             raise storage_error(error) from error
 
     def copy(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         """`COPY … FROM STDIN`: the quickest way in, for rows that cannot be there yet."""
+        if (some := _unless_empty(rows)) is not None:
+            self.copy_last(statement, some)
+            self.finish()
+
+    def copy_last(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        """The same as the last statement of a transaction: the server goes on with it while the caller goes on.
+
+        Whatever is asked of this connection next waits for its end, and raises its error. Until then, read `aside`.
+        """
+        self.finish()
         try:
-            with self._db.cursor() as cursor, cursor.copy(statement) as copy:
+            copying = self._db.cursor().copy(statement)
+            copy = copying.__enter__()
+            try:
                 for row in rows:
                     copy.write_row(row)
+            except BaseException:
+                copying.__exit__(*sys.exc_info())
+                raise
         except psycopg.Error as error:
             raise storage_error(error) from error
+        self._going_on = copying
+
+    def commit_later(self) -> None:
+        """Commit now; or, if a COPY goes on, as soon as somebody waits for its end."""
+        if self._going_on is None:
+            self.execute("COMMIT")
+        else:
+            self._commit_due = True
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the server still takes in what was copied last."""
+        return self._going_on is not None
+
+    def finish(self) -> None:
+        """Wait for the end of what goes on, and commit it if that is due. Raises StorageError: then it is undone."""
+        copying, due = self._going_on, self._commit_due
+        self._going_on, self._commit_due = None, False
+        if copying is None:
+            return
+        try:
+            copying.__exit__(None, None, None)
+            if due:
+                self.execute("COMMIT")
+        except psycopg.Error as error:
+            if due and self.in_transaction:  # nobody else would end it
+                self.execute("ROLLBACK")
+            raise storage_error(error) from error
+
+    def aside(self) -> "PostgresDestination":
+        """Where to read what is committed: here, or, while something goes on, by a second connection."""
+        if self._going_on is None:
+            return self
+        if self._second is None:
+            self._second = PostgresDestination(self._url, only_read=True)
+        return self._second
+
+    def incoming(self, table: str, columns: str) -> str | None:
+        """An empty temporary table with these columns of `table`, for the rest of the transaction.
+
+        None where there can be none: outside a transaction, or where this user may not make any. Names are quoted.
+        """
+        if not self.in_transaction or not self._may_make_tables():
+            return None
+        made = self._incoming.get((table, columns))
+        if made is None:
+            made = f"pg_temp._hamgam_incoming_{len(self._incoming)}"
+            self.execute(
+                f"CREATE TEMPORARY TABLE {made} ON COMMIT DELETE ROWS"
+                f" AS SELECT {columns} FROM {table} WITH NO DATA"
+            )
+            self._incoming[table, columns] = made
+            self._made.append((table, columns))
+        elif made in self._filled:
+            self.execute(f"TRUNCATE {made}")
+        self._filled.add(made)
+        return made
+
+    def _end_of_transaction(self, *, kept: bool) -> None:
+        """Temporary tables are emptied by a commit; one that was made in vain is no more."""
+        if not kept:
+            for table in self._made:
+                del self._incoming[table]
+        self._made.clear()
+        self._filled.clear()
+
+    def _may_make_tables(self) -> bool:
+        """Some administrators take the right to temporary tables away."""
+        if self._temporary is None:
+            row = self.execute("SELECT has_database_privilege(current_database(), 'TEMPORARY')").fetchone()
+            self._temporary = row is not None and bool(row[0])
+        return self._temporary
 
     def scroll(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of an answer that is larger than memory, in the caller's transaction."""
+        self.finish()
         self._scrolls += 1  # one may be read inside another
         try:
             with self._db.cursor(name=f"hamgam_scroll_{self._scrolls}") as cursor:
@@ -113,8 +232,10 @@ class PostgresDestination:
         self._patience = milliseconds
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back. What goes on is undone."""
         self._db.close()
+        if self._second is not None:
+            self._second.close()
 
     @property
     def in_transaction(self) -> bool:
@@ -131,22 +252,35 @@ class PostgresDestination:
         self.execute("ROLLBACK" if kind else "COMMIT")
 
     def _begin(self) -> "psycopg.Cursor[tuple[Any, ...]]":
-        cursor = self._db.execute("BEGIN")
+        """A transaction that publishes alone. Statements in one string take one way to the server and back."""
+        cursor = self._db.cursor()
         if self._patience:
-            cursor.execute(f"SET LOCAL lock_timeout = {int(self._patience)}")
             try:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PUBLISHING,))
+                cursor.execute(
+                    f"BEGIN; SET LOCAL lock_timeout = {int(self._patience)};"
+                    f" SELECT pg_advisory_xact_lock({PUBLISHING})"
+                )
             except psycopg.errors.LockNotAvailable as error:
                 cursor.execute("ROLLBACK")
                 raise StorageError(
                     "Another process writes the destination for too long.", reason="busy"
                 ) from error
             return cursor
-        got = cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (PUBLISHING,)).fetchone()
+        cursor.execute(f"BEGIN; SELECT pg_try_advisory_xact_lock({PUBLISHING})")
+        cursor.nextset()
+        got = cursor.fetchone()
         if got is None or not got[0]:
             cursor.execute("ROLLBACK")
             raise apsw.BusyError("another process publishes")
         return cursor
+
+
+def _unless_empty(rows: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]] | None:
+    """The rows, or None if there is none: then the server need not be troubled."""
+    some = iter(rows)
+    for first in some:
+        return chain((first,), some)
+    return None
 
 
 def storage_error(error: psycopg.Error) -> StorageError:

@@ -23,9 +23,11 @@ class SearchRows:
         if self._key is None or not self._places:
             return
         key, places, table = self._key, self._places, self._table
-        self._db.executemany(
-            "INSERT INTO _hamgam_search (table_name, key, folded) VALUES (?, ?, ?)"
-            " ON CONFLICT (table_name, key) DO UPDATE SET folded = excluded.folded",
+        sql.put(
+            self._db,
+            "_hamgam_search",
+            ("table_name", "key", "folded"),
+            ("table_name", "key"),
             (
                 (
                     table,

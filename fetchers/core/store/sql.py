@@ -8,8 +8,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 from urllib.parse import unquote
 
 import apsw
@@ -17,9 +20,15 @@ import apsw
 from fetchers.core.errors import ConfigError, FetchError, OutOfMemory, StorageError
 from fetchers.core.store import disk
 
+if TYPE_CHECKING:
+    from fetchers.core.store.postgres import PostgresDestination
+
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 BUSY_TIMEOUT_MS = 30_000
 LOG_KEPT = 64 << 20  # bytes of the write-ahead log that may stay on the disk once it has been taken in
+QUESTIONS_AT_ONCE = 200  # whose answers PostgreSQL sends together
+ROWS_AT_ONCE = 5000  # in memory, on their way into PostgreSQL
+MANY_ROWS = 50  # from here on, PostgreSQL takes a COPY and one statement sooner than a statement for each row
 
 Row = tuple[Any, ...]  # of a table, in the order of its stream's columns
 
@@ -101,7 +110,7 @@ def connect(url: str) -> Destination:
     return open_file(url)
 
 
-def on_postgresql(db: Destination) -> bool:
+def on_postgresql(db: Destination) -> "TypeGuard[PostgresDestination]":
     """Whether this open destination is a PostgreSQL server's: only those can copy."""
     return hasattr(db, "copy")
 
@@ -130,26 +139,111 @@ def scroll(db: Destination, statement: str, values: Sequence[Any] = ()) -> Itera
     """The rows of an answer that may be larger than memory, one after another, in the caller's transaction."""
     if not on_postgresql(db):  # SQLite does so by itself
         return iter(db.execute(statement, values))
-    found: Iterator[Row] = db.scroll(statement, values)  # type: ignore[attr-defined]
-    return found
+    return db.scroll(statement, values)
+
+
+def answers(db: Destination, statement: str, questions: Sequence[Sequence[Any]]) -> Iterator[list[Row]]:
+    """The rows that the statement answers to each of these values, in their order."""
+    if on_postgresql(db):
+        for start in range(0, len(questions), QUESTIONS_AT_ONCE):
+            yield from db.answers(statement, questions[start : start + QUESTIONS_AT_ONCE])
+    else:
+        for values in questions:
+            yield db.execute(statement, values).fetchall()
+
+
+def look_up(db: Destination, statement: str, questions: Sequence[Sequence[Any]]) -> Iterator[Row | None]:
+    """The one row that the statement answers to each of these values, or None, in their order."""
+    return (rows[0] if rows else None for rows in answers(db, statement, questions))
 
 
 def insert_new(db: Destination, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Insert rows whose keys cannot be there yet, the quickest way there is."""
-    if isinstance(db, apsw.Connection):
-        db.executemany(f"INSERT INTO {name(table)} ({names(columns)}) VALUES ({marks(columns)})", rows)
+    if on_postgresql(db):
+        db.copy(f"COPY {name(table)} ({names(columns)}) FROM STDIN", rows)
     else:
-        db.copy(f"COPY {name(table)} ({names(columns)}) FROM STDIN", rows)  # type: ignore[attr-defined]
+        db.executemany(f"INSERT INTO {name(table)} ({names(columns)}) VALUES ({marks(columns)})", rows)
 
 
-def upsert(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
-    """The statement that inserts a row, or gives the row of that key these values."""
+def insert_new_last(
+    db: Destination, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """The same as the last statement of a transaction. PostgreSQL goes on with it by itself, see `finish`."""
+    if on_postgresql(db) and len(rows):
+        db.copy_last(f"COPY {name(table)} ({names(columns)}) FROM STDIN", rows)
+    else:
+        insert_new(db, table, columns, rows)
+
+
+def goes_on(db: Destination) -> bool:
+    """Whether a transaction waits for `finish`; meanwhile read `aside`."""
+    return on_postgresql(db) and db.goes_on
+
+
+def finish(db: Destination) -> None:
+    """Wait until what goes on is committed. Raises StorageError: then it is undone."""
+    if on_postgresql(db):
+        db.finish()
+
+
+def aside(db: Destination) -> Destination:
+    """Where to read what is committed, without waiting for what goes on."""
+    return db.aside() if on_postgresql(db) else db
+
+
+def put(
+    db: Destination,
+    table: str,
+    columns: tuple[str, ...],
+    key: tuple[str, ...],
+    rows: Iterable[Sequence[Any]],
+) -> None:
+    """Insert rows, or give the rows of those keys these values. Among several of one key, the last one counts."""
+    one_by_one = upsert(table, columns, key)
+    if not on_postgresql(db):
+        db.executemany(one_by_one, rows)
+        return
+    pick = itemgetter(*(columns.index(column) for column in key))
+    rest = iter(rows)
+    while some := list(islice(rest, ROWS_AT_ONCE)):
+        last = {pick(row): row for row in some}.values()  # one INSERT gives no row two values
+        incoming = db.incoming(name(table), names(columns)) if len(last) >= MANY_ROWS else None
+        if incoming is None:
+            db.executemany(one_by_one, last)
+        else:
+            db.copy(f"COPY {incoming} ({names(columns)}) FROM STDIN", last)
+            db.execute(upsert(table, columns, key, f"SELECT {names(columns)} FROM {incoming}"))
+
+
+@lru_cache(maxsize=64)
+def upsert(table: str, columns: tuple[str, ...], key: tuple[str, ...], rows: str | None = None) -> str:
+    """The statement that inserts a row, or gives the row of that key these values.
+
+    rows: a query that answers the rows, instead of `?` for each value of one.
+    """
     rest = [column for column in columns if column not in key]
     updates = ", ".join(f"{name(column)} = excluded.{name(column)}" for column in rest)
     return (
-        f"INSERT INTO {name(table)} ({names(columns)}) VALUES ({marks(columns)})"
+        f"INSERT INTO {name(table)} ({names(columns)}) {rows or f'VALUES ({marks(columns)})'}"
         f" ON CONFLICT ({names(key)}) DO " + (f"UPDATE SET {updates}" if rest else "NOTHING")
     )
+
+
+def commit_in_passing(db: Destination) -> None:
+    """From here on, a commit of this connection need not wait for the disk, which takes longer than the rest.
+
+    As with SQLite's `synchronous=NORMAL` (see `open_file`), the last commits may be lost where the server crashes,
+    never torn: PostgreSQL loses them in order, from the last one backwards. What is lost is asked for again, for its
+    ledger entry is lost with it.
+    """
+    if on_postgresql(db):
+        db.execute("SET synchronous_commit = off")
+
+
+def commit_for_good(db: Destination) -> None:
+    """In the caller's transaction: its commit waits until it is on the disk, and with it all that came before."""
+    if on_postgresql(db):
+        db.execute("SET LOCAL synchronous_commit = on")
 
 
 def open_file(url: str) -> apsw.Connection:
@@ -208,11 +302,17 @@ def writing(db: Destination) -> Iterator[None]:
 
 
 @contextmanager
-def committed(db: Destination) -> Iterator[None]:
-    """The transaction that is open: committed at the end, rolled back by an exception."""
+def committed(db: Destination, *, later: bool = False) -> Iterator[None]:
+    """The transaction that is open: committed at the end, rolled back by an exception.
+
+    later: what `insert_new_last` began may go on in the server (see `goes_on`), and is committed by `finish`.
+    """
     try:
         yield
-        db.execute("COMMIT")
+        if later and on_postgresql(db):
+            db.commit_later()
+        else:
+            db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:  # a full disk ends it by itself, and that error must not be lost over this one
             db.execute("ROLLBACK")

@@ -35,6 +35,11 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--latency", type=float, default=usual.latency, help="milliseconds before each answer")
     add("--rate-limit", type=float, help="requests a second; 429 above it")
     add("--page-cap", type=int, help="greatest page; 0 for none")
+    add(
+        "--whole",
+        action="store_true",
+        help="give all rows of a part at once, whatever page size is asked for",
+    )
     add("--totals", choices=("present", "absent", "wrong"))
     add("--unknown-campus", type=int, choices=(200, 400, 404))
     add("--hang", type=float, default=usual.hang, help="seconds of silence and dripping")

@@ -109,7 +109,8 @@ class Control:
         return answers.of_json({"revoked": self.gateway.tokens.revoke_all()})
 
     def _warm(self, body: Any, query: Any) -> Response:
-        return answers.of_json({"rows": self.gateway.pages.warm()})
+        pages = self.gateway.pages
+        return answers.of_json({"rows": pages.warm(), "largest": pages.largest()})
 
     # -- what happened ------------------------------------------------------------------------------------
 

@@ -241,6 +241,8 @@ class Gateway:
         size = min(size, cap) if cap else size
         if reading.paging == "cap":
             size = max(1, size // 2)
+        if self.options.whole:
+            size = max(1, len(rows))
         total = len(rows) // 2 if reading.half else len(rows)
         if reading.empty:
             total = 0

@@ -75,6 +75,7 @@ class Options:
     latency: float = 0.0  # milliseconds
     rate_limit: float | None = None  # requests a second
     page_cap: int | None = None  # None: by profile; 0: none
+    whole: bool = False  # a gateway that knows no pages: all rows of a part come at once, then nothing
     totals: str | None = None  # present, absent, wrong; None: by profile
     unknown_campus: int | None = None  # 400, 404, or 200 with []
     hang: float = 2.0  # seconds of silence and dripping

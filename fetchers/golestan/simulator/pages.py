@@ -92,6 +92,10 @@ class Pages:
         """Render everything now; returns the number of rows on the wire."""
         return sum(len(self.unit(unit)) for unit in (FACULTY, *self.world.units()))
 
+    def largest(self) -> int:
+        """Bytes of the largest part of the students."""
+        return max((len(self.unit(unit).blob) for unit in self.world.units()), default=0)
+
     def _look(self, key: tuple[Unit, str | None]) -> Rendered | None:
         with self._lock:
             if (found := self._kept.get(key)) is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from fetchers import Page
@@ -14,6 +15,7 @@ from fetchers.core.errors import AuthError, GatewayError, TimedOut
 from fetchers.core.events import Events
 from fetchers.core.load import compare
 from fetchers.core.load.job import Job, check
+from fetchers.core.store.postgres import PostgresDestination
 from tests.fetchers.core.conftest import raw
 from tests.fetchers.core.test_holds import TERM, World, part, student, world
 
@@ -399,3 +401,37 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         threading.Event().wait(0.02)
+
+
+# -- a destination that goes on by itself -------------------------------------------------------------------
+
+
+def test_a_part_is_told_as_done_when_everybody_can_see_it_and_not_before(
+    world: World, postgres_destination: str
+) -> None:
+    seen: list[tuple[str, int]] = []
+    with psycopg.connect(postgres_destination.replace("+psycopg", ""), autocommit=True) as reader:
+
+        def tell(event: dict[str, Any]) -> None:
+            if event["event"] == "partition":
+                rows = reader.execute("SELECT rows FROM _hamgam_partitions WHERE part = %s", (event["part"],))
+                seen.append((event["state"], rows.fetchone()[0]))  # type: ignore[index]
+
+        assert Job(world.spec(database=postgres_destination), Events(tell)).run() == 0
+    assert seen == [("done", 40), ("done", 40)]
+
+
+def test_a_part_whose_commit_fails_is_not_told_as_done_and_fails_the_run(
+    world: World, postgres_destination: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(self: PostgresDestination) -> None:
+        if self.goes_on:
+            self._db.close()  # the server has gone away
+        finish(self)
+
+    finish = PostgresDestination.finish
+    with monkeypatch.context() as trouble:
+        trouble.setattr(PostgresDestination, "finish", lost)
+        assert last(world, 1, database=postgres_destination)["error"]["code"] == "E_STORAGE"
+    assert world.states() == {}
+    assert last(world, 0, database=postgres_destination)["counts"]["added"] == 80

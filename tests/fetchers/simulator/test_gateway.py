@@ -144,6 +144,13 @@ def test_a_page_is_capped_without_a_word(inside):
     assert answer["totalPages"] == -(-answer["totalCount"] // 10)
 
 
+def test_a_gateway_that_knows_no_pages_gives_all_at_once_and_then_nothing(inside):
+    sim = inside(whole=True)
+    first, second = (content(sim.students("1810", "4051", number, 10)) for number in (1, 2))
+    assert len(first["data"]) == first["totalCount"] > 20  # more than was asked for, and than the cap
+    assert (first["totalPages"], second["data"]) == (1, [])
+
+
 @pytest.mark.parametrize("totals", ["absent", "wrong"])
 def test_totals_can_be_absent_or_wrong(inside, totals):
     sim = inside(totals=totals, page_cap=0)
