@@ -428,6 +428,15 @@ CAUSES: Mapping[str, Cause] = {
         KEPT_OR_WHOLE,
         (N_("Check that its folder or server is there and lets the panel’s user in, then run it again."),),
     ),
+    "E_STORAGE:gone": Cause(
+        (N_("The database server ended the connection, or does not answer."),),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Nothing to do now: the next attempt connects again. If it goes on, see whether PostgreSQL runs."
+            ),
+        ),
+    ),
     "E_STORAGE:corrupt": Cause(
         (
             N_("The database file {file} is damaged."),

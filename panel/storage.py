@@ -104,6 +104,11 @@ class Trouble:
         """Seconds after which a program may try again."""
         return RETRY_AFTER.get(self.reason, LATER)
 
+    @property
+    def can_read(self) -> bool:
+        """Whether the databases can still be read, as far as is known."""
+        return self.reason in (BUSY, FULL, READ_ONLY)
+
     def __str__(self) -> str:
         return f"{self.title}. {self.todo.format_map(self.params)}"
 

@@ -165,12 +165,12 @@ class SchemaError(FetchError):
 
 
 class StorageError(FetchError):
-    """The destination cannot be written: disk full, read-only, locked, I/O error."""
+    """The destination cannot be written: disk full, read-only, locked, I/O error, a server that is gone."""
 
     code = "E_STORAGE"
 
     def to_dict(self) -> dict[str, Any]:
-        return {**super().to_dict(), "retryable": self.params.get("reason") == "busy"}
+        return {**super().to_dict(), "retryable": self.params.get("reason") in ("busy", "gone")}
 
 
 class Fenced(FetchError):

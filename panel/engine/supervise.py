@@ -54,6 +54,7 @@ class House:
     cwd: Path = ROOT
     grace: float = 15.0  # seconds between TERM and KILL
     pace: float = 0.5  # seconds between two looks at deadlines and wishes, and between two batches
+    patience: float = 30.0  # seconds for the ledger to come back before a run's end waits for the next sweep
     resolve: spec.Resolve = settings.resolved
 
 
@@ -141,7 +142,17 @@ def supervise(house: House, run_id: int, epoch: int) -> None:
         log.error("what a run has started does not end; the next sweep judges the run", run=run_id)
         return
     seconds = time.monotonic() - began
-    judge_and_conclude(house, run, epoch, end.exit_code, end.last, end.stop, seconds=seconds, lost=end.lost)
+    judge_and_conclude(
+        house,
+        run,
+        epoch,
+        end.exit_code,
+        end.last,
+        end.stop,
+        seconds=seconds,
+        lost=end.lost,
+        patience=house.patience,
+    )
 
 
 def _follow(house: House, run: SyncRun, epoch: int, child: Child, journal: Journal, watch: Watch) -> _End:
@@ -200,10 +211,14 @@ def judge_and_conclude(
     seconds: float | None,
     lost: str = LOST,
     at_once: bool = False,
+    patience: float = 0.0,
 ) -> None:
-    """Ask the ledger and write the end; a run that cannot be judged now stays as it is, for the next sweep."""
+    """Ask the ledger and write the end; a run that cannot be judged now stays as it is, for the next sweep.
+
+    patience: seconds in which the ledger may come back, while we know what the child said: the sweep does not.
+    """
     try:
-        closing = None if run.dry_run else house.ledger.verdict(house.config.data_database_url, run.uuid)
+        closing = None if run.dry_run else _closing(house, run, patience)
         with house.factory() as session:
             current = runs.get(session, run.id)
             minutes = round(current.sync.stall_seconds / 60, 1)
@@ -227,6 +242,19 @@ def judge_and_conclude(
         lost=lost,
     )
     conclude(house, run, epoch, judgement, seconds=seconds, at_once=at_once)
+
+
+def _closing(house: House, run: SyncRun, patience: float) -> Closing | None:
+    """The run's closing entry; a database server that is being restarted is asked again for so many seconds."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            return house.ledger.verdict(house.config.data_database_url, run.uuid)
+        except FetchError as error:
+            if time.monotonic() >= until or not house.safe() or house.stopping():
+                raise
+            log.warning("the ledger does not answer yet", run=run.id, error=str(error))
+            time.sleep(house.pace)
 
 
 def conclude(

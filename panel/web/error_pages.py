@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from panel import storage
 from panel.db import only_looking
-from panel.extensions import db
+from panel.extensions import db, login_manager
 
 log = logging.getLogger("panel.web")
 API_CODES = {
@@ -67,16 +67,25 @@ def is_known() -> bool:
 
 
 def page(
-    status: int, number: str | None = None, title: str | None = None, todo: str | None = None
+    status: int,
+    number: str | None = None,
+    title: str | None = None,
+    todo: str | None = None,
+    *,
+    bare: bool = False,
 ) -> Response:
+    """bare: without the frame of other pages, which asks the database."""
     what, then = headline(status)
     facts = {"status": status, "title": title or what, "todo": todo or then, "number": number}
     with only_looking():  # to say that the database is busy, nobody waits for it once more
-        try:
-            return make_response(render_template("error.html", **facts), status)
-        except Exception:  # whatever broke the page may break the error page's frame too
-            log.exception("the error page could not be rendered either")
-            return make_response(render_template("error_bare.html", **facts), status)
+        if not bare:
+            try:
+                return make_response(render_template("error.html", **facts), status)
+            except Exception:  # whatever broke the page may break the error page's frame too
+                log.exception("the error page could not be rendered either")
+        # Every template is told who is signed in: where the database does not say, nobody is.
+        g.setdefault("_login_user", login_manager.anonymous_user())
+        return make_response(render_template("error_bare.html", **facts), status)
 
 
 def answer(status: int, message: str, number: str | None = None) -> Response:
@@ -118,11 +127,12 @@ def install(app: Flask) -> None:
         db.session.rollback()
         if trouble.reason != storage.BUSY:
             log.error("%s %s: %s", request.method, request.path, trouble)
-        todo = trouble.todo if is_known() else storage.FOR_STRANGERS
+        todo = trouble.todo if is_known() or not trouble.params else storage.FOR_STRANGERS
         if wants_json():
             response = api_error(503, f"{trouble.title}. {todo.format_map(trouble.params)}", trouble.reason)
         else:
-            response = page(503, title=_(trouble.title), todo=_(todo).format_map(trouble.params))
+            words = _(todo).format_map(trouble.params)
+            response = page(503, title=_(trouble.title), todo=words, bare=not trouble.can_read)
         response.headers["Retry-After"] = str(trouble.retry_after)
         return response
 

@@ -506,6 +506,8 @@ class Job:
                 records = self._records()
             except apsw.Error as trouble:
                 self._events.log(str(sql.storage_error(trouble, self._db)), "error")
+            except StorageError as trouble:  # a server that is gone: its error must not hide the run's own
+                self._events.log(str(trouble), "error")
         self._tally.tell_end(kind, records, error)
         return {"result": 0 if error is None else 3, "error": 1, "held": 3}[kind]
 

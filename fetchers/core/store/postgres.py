@@ -296,7 +296,8 @@ def storage_error(error: psycopg.Error) -> StorageError:
         (psycopg.DataError, "value", "a value does not fit its column"),
         (psycopg.errors.InsufficientPrivilege, "rights", "the database user lacks a right"),
         (psycopg.errors.InvalidPassword, "login", "the database refuses user name or password"),
-        (psycopg.OperationalError, "cannot_open", "the database server does not answer"),
+        # Restarted, or somebody ended our session: the next attempt connects anew.
+        (psycopg.OperationalError, "gone", "the database server does not answer"),
     )
     for kind, word, sentence in kinds:
         if isinstance(error, kind):
