@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from multiprocessing import reduction
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +24,21 @@ ROOT = Path(__file__).resolve().parent.parent
 
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["tests.loaded"])
+
+MOUNTS = "/proc/self/ns/mnt"
+_mounts = os.readlink(MOUNTS)  # what the process that has loaded it sees; a test may get mounts of its own
+
+
+class _Cold(subprocess.Popen[bytes]):
+    """A process that loads the product itself, where the one that has loaded it would not see what it shall see."""
+
+    @property
+    def exitcode(self) -> int | None:
+        return self.poll()
+
+    def join(self, timeout: float | None) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(timeout)
 
 
 class Warm:
@@ -45,6 +61,15 @@ class Warm:
         read, self.stdin = _input(stdin)
         written, self.stdout = _output(stdout)
         errors, self.stderr = _output(stderr)
+        self._process: Any
+        if os.readlink(MOUNTS) != _mounts:
+            command = [sys.executable, "-m", module, *arguments]
+            own = {"env": env, "cwd": cwd, "start_new_session": start_new_session}
+            self._process = _Cold(command, stdin=read, stdout=written, stderr=errors, **own)
+            self.pid = self._process.pid
+            for one in (read, written, errors):
+                os.close(one)
+            return
         began, begins = os.pipe()
         self._process = _forks.Process(
             target=_become,

@@ -176,7 +176,9 @@ class RawListener:
         try:
             if self._context is not None:
                 with self._context.wrap_socket(line, server_side=True) as safe:
-                    self.heard.append(safe.recv(65_536))
+                    self.heard.append(heard := safe.recv(65_536))
+                    while heard and not self.heard[-1].endswith(b"}"):  # what is not heard resets the line
+                        self.heard[-1] += (heard := safe.recv(65_536))
                     safe.sendall(self._start)
                 return
             line.sendall(self._start)
