@@ -6,16 +6,19 @@ was said before keeps the run and the moment at which it was first said, so that
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import msgspec
 
+from fetchers.core.spool import batches
 from fetchers.core.store import ledger, sql
 from fetchers.core.store.index import Key
 
 # What stands for the hash in a note about several rows (clashes.py): no raw record has it, so no part takes it away.
 OF_SEVERAL_ROWS = b""
 
+MANY = 1000  # notes that are in memory at once, of a part that is too large for it
 FEW = 100  # records that are asked for one by one; for more, the whole part is read
 _COLUMNS = ("run", "stream", "part", "hash", "key", "field", "reason", "kept", "raw", "at")
 
@@ -51,6 +54,9 @@ class Notes:
         forget: raw records whose earlier notes go; everything: all that was said of this part's records goes.
         is_new: the part was never published, so nothing was said before.
         """
+        if not isinstance(notes, list):
+            self._renew_many(part, notes, set(forget), everything=everything, is_new=is_new)
+            return
         stale = {*forget, *(note.hash for note in notes)}
         before = {} if is_new or not notes else self._said_before(part, None if everything else stale)
         if everything:
@@ -65,6 +71,24 @@ class Notes:
             )
         first = (self._run, ledger.timestamp())
         self._insert(_row(self._stream, part, note, *before.get(_saying(note), first)) for note in notes)
+
+    def _renew_many(
+        self, part: str, notes: Sequence[Note], forget: set[bytes], *, everything: bool, is_new: bool
+    ) -> None:
+        """The same of notes that are too many for memory: the new ones are written first, some at a time."""
+        last = sql.number(self._db, "SELECT coalesce(max(id), 0) FROM _hamgam_rejected")
+        first = (self._run, ledger.timestamp())
+        for some in batches(notes, MANY):
+            before = {} if is_new else self._said_of_keys(part, some, None if everything else forget, last)
+            self._insert([_row(self._stream, part, note, *before.get(_saying(note), first)) for note in some])
+        about = "DELETE FROM _hamgam_rejected WHERE stream = ? AND part = ? AND id <= ?"
+        if everything:
+            self._db.execute(f"{about} AND hash != ?", (self._stream, part, last, OF_SEVERAL_ROWS))
+        else:
+            stale = chain(forget, (note.hash for note in notes))
+            self._db.executemany(
+                f"{about} AND hash = ?", ((self._stream, part, last, mark) for mark in stale)
+            )
 
     def write(self, notes: Iterable[tuple[str, Note]]) -> None:
         """Write notes that are said for the first time, each with its part."""
@@ -88,6 +112,40 @@ class Notes:
             for rows in found
             for key, field, reason, raw, run, at in rows
         }
+
+    def _said_of_keys(
+        self, part: str, notes: Iterable[Note], of: Collection[bytes] | None, last: int
+    ) -> dict[_Saying, tuple[str, str]]:
+        """The same, but only what could be said again by these notes; asked by what the pages' index holds.
+
+        last: the number of the last note that was said before.
+        """
+        alike: dict[tuple[str, str | None, bool], list[Note]] = {}
+        for note in notes:
+            alike.setdefault((note.reason, note.field, note.kept), []).append(note)
+        found: dict[_Saying, tuple[str, str]] = {}
+        for (reason, field, kept), some in alike.items():
+            keys = [key for key in map(as_text, (note.key for note in some)) if key is not None]
+            among, values = sql.among(self._db, keys)
+            which = "field IS NULL" if field is None else "field = ?"
+            # Of records that were left out there is no key, and of these there are few.
+            whose = f"key {among}" if keys else "key IS NULL"
+            for key, raw, mark, run, at in self._db.execute(
+                "SELECT key, raw, hash, run, at FROM _hamgam_rejected WHERE stream = ? AND reason = ?"
+                f" AND {which} AND kept = ? AND part = ? AND {whose} AND id <= ?",
+                (
+                    self._stream,
+                    reason,
+                    *(() if field is None else (field,)),
+                    int(kept),
+                    part,
+                    *((values,) if keys else ()),
+                    last,
+                ),
+            ):
+                if of is None or mark in of:
+                    found[key, field, reason, raw] = (run, at)
+        return found
 
     def _insert(self, rows: Iterable[tuple[Any, ...]]) -> None:
         sql.insert_new(self._db, "_hamgam_rejected", _COLUMNS, rows)
