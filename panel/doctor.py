@@ -193,7 +193,7 @@ def _leftovers(session: Session, config: Config, now: datetime) -> Iterator[Find
     if staged:
         yield Finding(
             "leftovers", "warn", f"{_megabytes(staged)} in {config.staging} belong to runs that are over",
-            "The engine removes them while it has nothing else to do. If they stay, look into its log.",
+            "A running engine removes them within seconds. If they stay, look into its log.",
         )  # fmt: skip
     unfinished = [
         path for path in config.backups.glob(".hamgam-*.unfinished") if _is_older(path, now, UNFINISHED)

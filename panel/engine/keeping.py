@@ -1,6 +1,6 @@
 """Keeping house: the engine removes what is older than the rules say, a little at a time, while no run is about.
 
-In this order: files that nobody needs, details of old runs, the diary, and last the runs that the diary no longer
+In this order: old rehearsals, details of old runs, the diary, and last the runs that the diary no longer
 tells of.
 """
 
@@ -49,7 +49,7 @@ def forget_what_is_old(
 
     if not idle():
         return False
-    _remove_leftovers(factory, config, now)
+    _remove_rehearsals(config, now)
     history = History(factory, config.keep, now, idle)
     try:
         history.forget_details()
@@ -65,12 +65,9 @@ def forget_what_is_old(
     return done and history.forgotten.done
 
 
-def _remove_leftovers(factory: sessionmaker[Session], config: Config, now: datetime) -> None:
-    with factory() as session:
-        files = [*leftovers.of_staging(session, config, now), *leftovers.of_rehearsals(config, now)]
-    if files:
-        size = leftovers.remove(files)
-        log.info("files that nobody needs were removed", files=len(files), bytes=size)
+def _remove_rehearsals(config: Config, now: datetime) -> None:
+    if files := leftovers.of_rehearsals(config, now):
+        log.info("old rehearsals were removed", files=len(files), bytes=leftovers.remove(files))
 
 
 def _cut_diaries(

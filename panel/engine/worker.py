@@ -229,7 +229,7 @@ class Engine:
         with self._lock:
             recover(self.house, self._epoch(), frozenset(self._busy))
         let_holds_lapse(self._factory, self._config, utcnow())
-        discard_needless(self._factory, self._config)
+        discard_needless(self._factory, self._config, utcnow())
 
     def _tidy(self) -> None:
         """Let go of what is older than the rules say, while no run is about; beside runs, if they are always there."""

@@ -1,7 +1,8 @@
-"""Migrate installations, each in a process that is killed one statement later than the one before.
+"""Migrate installations, each in a process that is killed at another statement.
 
-Run as a script: how the migration commits, then the instances. It prints how each process ended: 0, or minus the
-signal; the first that comes to its end is the last. One process imports everything once and forks.
+Run as a script: how the migration commits, then for each instance the number of the statement, a colon, and the
+folder. It prints how each process ended: 0, or minus the signal; the first that comes to its end is the last. One
+process imports everything once and forks.
 """
 
 import os
@@ -47,17 +48,18 @@ class Mortal:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(how: str, instances: list[str]) -> None:
+def main(how: str, deaths: list[str]) -> None:
     if how == EACH_BY_ITSELF:
 
         def careless(url: str) -> Engine:
             return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
         migrations._engine = careless
-    for number, instance in enumerate(instances, 1):
+    for death in deaths:
+        number, _, instance = death.partition(":")
         if (pid := os.fork()) == 0:
             config = load({**os.environ, "PANEL_INSTANCE": instance})
-            Mortal(number)
+            Mortal(int(number))
             migrations.upgrade(config, make_backup=False)
             os._exit(0)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

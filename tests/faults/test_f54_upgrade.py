@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,7 @@ def test_f54_the_run_in_flight_is_told_truthfully_and_waits_to_go_on(old: Config
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_f54_with_its_gateway_back_the_run_in_flight_succeeds_and_asks_for_the_rest_alone(
     old: Config, simulator: Any
 ) -> None:
@@ -198,7 +200,7 @@ def test_f54_with_its_gateway_back_the_run_in_flight_succeeds_and_asks_for_the_r
             with factory() as session:
                 return runs.get(session, run_id).status == "success"
 
-        until(ended, "the run in flight to succeed", 120)
+        until(ended, "the run in flight to succeed", 600)
         with factory() as session:
             run = runs.get(session, run_id)
             codes = list(
@@ -231,10 +233,16 @@ def test_f54_with_its_gateway_back_the_run_in_flight_succeeds_and_asks_for_the_r
 # -- killed midway ----------------------------------------------------------------------------------------
 
 
-def killed(how: str, instances: list[Path], **more: str) -> list[int]:
-    """Migrate each in a process that is killed one statement later than the one before; how each of them ended."""
+def killed(how: str, deaths: dict[int, Path], **more: str) -> list[int]:
+    """Migrate instances, each in a process that is killed at the statement of that number; how each of them ended."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.killed_migrations", how, *map(str, instances)],
+        [
+            sys.executable,
+            "-m",
+            "tests.faults.killed_migrations",
+            how,
+            *(f"{number}:{path}" for number, path in deaths.items()),
+        ],
         cwd=ROOT,
         env={**os.environ, "PANEL_SECRET_KEY": first_version.KEY, **more},
         check=True,
@@ -244,21 +252,23 @@ def killed(how: str, instances: list[Path], **more: str) -> list[int]:
     return [int(code) for code in done.stdout.split()]
 
 
-def copies(old: Config, folder: Path, number: int) -> list[Path]:
-    found = [folder / f"copy{place}" for place in range(number)]
-    for copy in found:
+def copies(old: Config, folder: Path, numbers: Iterable[int]) -> dict[int, Path]:
+    """A copy of the control database for each number."""
+    found = {number: folder / f"copy{number}" for number in numbers}
+    for copy in found.values():
         copy.mkdir()
         shutil.copy(path_of(old), copy / "panel.db")
     return found
 
 
-STATEMENTS = 60  # more than there are
+EVERY = range(1, 200)  # more than there are
+SOME = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 @pytest.fixture
 def references(old: Config, tmp_path: Path) -> dict[str, tuple[Any, Rows]]:
     """The two legal ends: schema and rows before, and after a migration that nobody disturbed."""
-    [whole] = copies(old, tmp_path, 1)
+    [whole] = copies(old, tmp_path, [0]).values()
     before = (schema(path_of(old)), rows(path_of(old)))
     migrations.upgrade(configured(whole), make_backup=False)
     after = (schema(whole / "panel.db"), rows(whole / "panel.db"))
@@ -271,29 +281,34 @@ def end_of(instance: Path, references: dict[str, tuple[Any, Rows]]) -> str:
     return next((name for name, reference in references.items() if reference == found), "between")
 
 
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "numbers", [SOME, pytest.param(EVERY, marks=pytest.mark.slow)], ids=["some", "every"]
+)
 def test_f54_killed_at_any_statement_the_schema_is_the_old_or_the_new_one(
-    old: Config, references: dict[str, tuple[Any, Rows]], tmp_path: Path
+    old: Config, references: dict[str, tuple[Any, Rows]], tmp_path: Path, numbers: Iterable[int]
 ) -> None:
-    instances = copies(old, tmp_path, STATEMENTS)
+    instances = copies(old, tmp_path, numbers)
     *deaths, last = killed(ONE_TRANSACTION, instances)
     assert set(deaths) == {-signal.SIGKILL} and last == 0
-    assert len(deaths) >= 5
-    ends = [end_of(instance, references) for instance in instances[: len(deaths) + 1]]
-    assert ends == ["old"] * len(deaths) + ["new"]
+    assert len(deaths) >= 4
+    tried = list(instances.values())[: len(deaths) + 1]
+    assert [end_of(instance, references) for instance in tried] == ["old"] * len(deaths) + ["new"]
     # Whatever was left behind: the next start migrates, and everything is there.
-    for instance in instances[: len(deaths) : 3]:
+    for instance in tried[:-1:3]:
         assert migrations.upgrade(configured(instance), make_backup=False)
         assert end_of(instance, references) == "new"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_f54_the_negative_control_is_caught_between_the_schemas(
     old: Config, references: dict[str, tuple[Any, Rows]], tmp_path: Path
 ) -> None:
     """A migration whose statements commit one by one, as SQLite's driver does with DDL unless it is told not to."""
-    instances = copies(old, tmp_path, STATEMENTS)
+    instances = copies(old, tmp_path, EVERY)
     deaths = killed(EACH_BY_ITSELF, instances).count(-signal.SIGKILL)
-    ends = [end_of(instance, references) for instance in instances[:deaths]]
+    ends = [end_of(instance, references) for instance in list(instances.values())[:deaths]]
     assert ends.count("between") >= 2
 
 
@@ -368,7 +383,9 @@ def test_f54_on_postgresql_a_killed_migration_leaves_the_old_schema(
         command.upgrade(settings, FIRST)
     instance = tmp_path / "instance"
     config = configured(instance, PANEL_DATABASE_URL=postgres_destination)
-    codes = killed(ONE_TRANSACTION, [instance] * 4, PANEL_DATABASE_URL=postgres_destination)
+    codes = killed(
+        ONE_TRANSACTION, dict.fromkeys((1, 2, 4, 8), instance), PANEL_DATABASE_URL=postgres_destination
+    )
     assert codes == [-signal.SIGKILL] * 4
     assert migrations.current(config) == FIRST
     with psycopg.connect(postgres_destination.replace("+psycopg", "")) as server:

@@ -207,15 +207,15 @@ def test_what_was_staged_goes_once_a_person_has_said_no_and_not_before(
     of_nobody = house_config.staging / "students-00000000-0000-0000-0000-000000000000.db"
     for path in (staged, of_nobody):
         path.touch()
-    assert discard_needless(factory, house_config) == []
+    assert discard_needless(factory, house_config, NOW) == []
     accepting = approve(factory, run).run
-    assert discard_needless(factory, house_config) == []
+    assert discard_needless(factory, house_config, NOW) == []
     with writing(factory) as session:
         runs.cancel(session, runs.get(session, accepting.id), now=NOW, user="reza")
     reject(factory, run)
-    assert discard_needless(factory, house_config) == [run.id]
+    assert discard_needless(factory, house_config, NOW) == [staged]
     assert (staged.exists(), of_nobody.exists()) == (False, True)
-    assert discard_needless(factory, house_config) == []
+    assert discard_needless(factory, house_config, NOW) == []
 
 
 def test_what_a_run_staged_that_could_not_tidy_up_goes_when_it_has_ended(
@@ -226,9 +226,9 @@ def test_what_a_run_staged_that_could_not_tidy_up_goes_when_it_has_ended(
     staged = [house_config.staging / f"students-{run.uuid}.db{end}" for end in ("", "-wal", "-shm")]
     for path in staged:
         path.touch()
-    assert discard_needless(factory, house_config) == []
+    assert discard_needless(factory, house_config, NOW) == []
     end(factory, run, "failed", "E_LOST")
-    assert discard_needless(factory, house_config) == [run.id]
+    assert discard_needless(factory, house_config, NOW) == sorted(staged)
     assert [path for path in staged if path.exists()] == []
 
 

@@ -19,6 +19,7 @@ from panel.config import Config, Keep
 from panel.db import writing
 from panel.engine import history, journal
 from panel.engine.keeping import forget_what_is_old
+from panel.engine.lapse import discard_needless
 from panel.engine.worker import Engine, Pace
 from panel.models import (
     AuditEntry,
@@ -337,7 +338,7 @@ def test_staged_files_go_with_the_run_that_left_them_and_holds_stay(
     stay = [put(staging, add_run(90, "held"), days=90), put(staging, str(uuid.uuid4()), days=6)]
     strangers = staging / "notes.db"
     strangers.write_text("mine")
-    assert tidy(workshop)
+    discard_needless(workshop.factory, workshop.config, utcnow())
     assert [path.exists() for path in gone] == [False] * 4
     assert sorted(staging.iterdir()) == sorted([*stay, *(Path(f"{path}-wal") for path in stay), strangers])
 
