@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, TextIO
 
 from panel import startup
 from panel.config import ROOT, Config, load
@@ -184,14 +184,14 @@ class Household:
         if self.stopping:
             return 0
         if not healthy:
-            print(f"The panel did not start.{self._last_words('web')}", file=sys.stderr)
+            say(f"The panel did not start.{self._last_words('web')}", sys.stderr)
             return 1
         logs = self.config.logs if self._writes_logs else None
-        print(welcome(self.config, seeded, logs), flush=True)
+        say(welcome(self.config, seeded, logs))
         while not self.stopping:
             self._look_after()
             time.sleep(0.2)
-        print("\nStopping …", flush=True)
+        say("\nStopping …")
         return 0
 
     def _start_simulator(self, environ: dict[str, str]) -> None:
@@ -235,11 +235,10 @@ class Household:
                 program.pause = 0.5 if lived > LIVED_WELL else min(max(program.pause * 2, 1.0), LONGEST_PAUSE)
                 program.not_before = now + program.pause
                 program.process = None
-                print(
+                say(
                     f"{program.name} ended ({_how(code)}); it is started again in {program.pause:.0f} s."
                     f"{self._last_words(program.name)}",
-                    file=sys.stderr,
-                    flush=True,
+                    sys.stderr,
                 )
             if now >= program.not_before:
                 self._start(program)
@@ -257,7 +256,7 @@ class Household:
             except (
                 OSError
             ) as error:  # the disk is full, most likely: then the room is needed more than the lines
-                print(f"{path} was emptied; it could not be copied: {error.strerror}.", file=sys.stderr)
+                say(f"{path} was emptied; it could not be copied: {error.strerror}.", sys.stderr)
             os.truncate(path, 0)
 
     def end(self) -> None:
@@ -277,12 +276,19 @@ class Household:
         (self.config.instance / "web.pid").unlink(missing_ok=True)
 
     @contextmanager
-    def _log(self, name: str) -> Iterator[IO[bytes] | None]:
+    def _log(self, name: str) -> Iterator[IO[bytes] | int | None]:
         """A terminal stays readable: there, the programs write to files. A service manager gets their stderr."""
         if not self._writes_logs:
             yield None
             return
-        with (self.config.logs / f"{name}.log").open("ab") as file:
+        path = self.config.logs / f"{name}.log"
+        try:
+            file = path.open("ab")
+        except OSError as error:
+            say(f"{path} cannot be written ({error.strerror}); {name} goes unheard.", sys.stderr)
+            yield subprocess.DEVNULL
+            return
+        with file:
             yield file
 
     def _last_words(self, name: str) -> str:
@@ -291,6 +297,12 @@ class Household:
             return ""
         lines = path.read_text(errors="replace").splitlines()[-5:]
         return f" Its last words ({path}):\n  " + "\n  ".join(lines)
+
+
+def say(text: str, where: TextIO | None = None) -> None:
+    """Tell whoever looks. A full disk behind a log must not end what works: what cannot be said is lost."""
+    with suppress(OSError):
+        print(text, file=where or sys.stdout, flush=True)
 
 
 def _how(code: int | None) -> str:
