@@ -56,7 +56,7 @@ check: $(VENV)/.dev ## lint, types, docs current, translations complete
 	@$(BIN)/python -m tools.check_docs
 	@$(BIN)/python -m tools.check_translations
 
-bench: $(VENV)/.bench ## measure against the limit of this machine, on both databases; writes docs/performance.md (35 minutes)
+bench: $(VENV)/.bench ## measure against the limit of this machine, on both databases; writes docs/performance.md (half an hour or more)
 	@$(BIN)/python -m bench
 
 requirements: ## compile the hashed requirement files from pyproject.toml (needs uv)
