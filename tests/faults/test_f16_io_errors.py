@@ -6,6 +6,7 @@ person can mend a disk. Each part is stored wholly or not at all, and what the l
 
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -30,9 +31,11 @@ def growing(place: Place) -> Place:
     return place
 
 
-def told(outcome: Outcome, reason: str) -> None:
+def told(outcome: Outcome, *reasons: str) -> None:
     error = outcome.error
-    assert (outcome.code, error["code"], error["params"]["reason"]) == (1, "E_STORAGE", reason), error
+    assert (outcome.code, error["code"]) == (1, "E_STORAGE"), error
+    reason = error["params"]["reason"]
+    assert reason in reasons, error
     assert not error["retryable"], "a disk does not heal by being asked again"
     assert len([event for event in outcome.events if event["event"] == "error"]) == 1
     words = explain.message(error["code"], error["params"])
@@ -66,21 +69,24 @@ def test_f16_a_limit_on_file_sizes_ends_the_run_and_leaves_whole_parts(growing: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("failure", "reason"),
+    ("failure", "reasons"),
     [
-        ("posix/io/rw/pwrite,probability=1,failinfo=5", "io"),
-        ("posix/io/rw/pwrite,probability=0.02,failinfo=5", "io"),
-        ("posix/io/rw/pwrite,probability=0.02,failinfo=28", "disk_full"),
-        ("posix/io/rw/pwrite,probability=0.02,failinfo=30", "read_only"),
-        # A page that cannot be read is a damaged page to SQLite, and to us: a backup must come.
-        ("posix/io/rw/pread,probability=0.2,failinfo=5", "corrupt"),
+        ("posix/io/rw/pwrite,probability=1,failinfo=5", ["io"]),
+        ("posix/io/rw/pwrite,probability=0.02,failinfo=5", ["io"]),
+        # The file beside the log that SQLite shares among processes reports every error as one of the disk; a disk that
+        # is full in truth is looked at then (F15), one that only says so here is not.
+        ("posix/io/rw/pwrite,probability=0.02,failinfo=28", ["disk_full", "io"]),
+        ("posix/io/rw/pwrite,probability=0.02,failinfo=30", ["read_only", "io"]),
+        # SQLite says of a page that cannot be read either that the read failed or that the page is damaged, by where
+        # it met it; both tell a person to look at the disk.
+        ("posix/io/rw/pread,probability=0.2,failinfo=5", ["io", "corrupt"]),
     ],
 )
 def test_f16_an_error_of_the_disk_is_an_error_of_storage(
-    growing: Place, require_services: Callable[[str], None], failure: str, reason: str
+    growing: Place, require_services: Callable[[str], None], failure: str, reasons: list[str]
 ) -> None:
     outcome = growing.sync(campuses=CAMPUSES, under=failing(failure, require_services))
-    told(outcome, reason)
+    told(outcome, *reasons)
     assert whole_or_not_at_all(growing) < len(CAMPUSES)
     heals(growing)
 
@@ -106,6 +112,27 @@ def failing(failure: str, require_services: Callable[[str], None]) -> list[str]:
         raise
 
 
+def an_engine_that_leads(command: list[str], house: House, log: Path) -> subprocess.Popen[bytes]:
+    """Start it as a service manager does: a start that met an error of the disk ends with a reason, and is repeated."""
+
+    def started() -> subprocess.Popen[bytes] | None:
+        with log.open("w") as file:
+            engine = subprocess.Popen(
+                command, cwd=ROOT, env=house.environ, stdout=file, stderr=file, start_new_session=True
+            )
+        until(
+            lambda: "this engine leads" in log.read_text() or engine.poll() is not None,
+            "an engine that leads or ends",
+        )
+        return engine if engine.poll() is None else None
+
+    for _ in range(20):
+        if engine := started():
+            return engine
+        assert "Traceback" not in log.read_text(), log.read_text()
+    raise AssertionError(f"no start of twenty led: {log.read_text()}")
+
+
 @pytest.mark.slow
 def test_f16_an_engine_whose_disk_errs_now_and_then_lives_and_ends_every_run(
     build_house: Callable[..., House], require_services: Callable[[str], None]
@@ -114,13 +141,11 @@ def test_f16_an_engine_whose_disk_errs_now_and_then_lives_and_ends_every_run(
     house = build_house("--size", "tiny")
     assert house.cli("migrate").returncode == 0
     log = house.instance.parent / "engine.log"
-    with log.open("w") as file:
-        engine = subprocess.Popen(
-            [*failing("posix/io/rw/pwrite,probability=0.02,failinfo=5", require_services), *house.command("engine")],
-            cwd=ROOT, env=house.environ, stdout=file, stderr=file, start_new_session=True,
-        )  # fmt: skip
+    engine = an_engine_that_leads(
+        [*failing("posix/io/rw/pwrite,probability=0.02,failinfo=5", require_services), *house.command("engine")],
+        house, log,
+    )  # fmt: skip
     try:
-        until(lambda: "this engine leads" in log.read_text(), "an engine that leads")
         for key in ("faculty", "students"):
             code, run = house.sync(key)
             assert (code, run["status"]) in ((0, "success"), (1, "failed")), run
