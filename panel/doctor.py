@@ -13,6 +13,7 @@ from panel import (
     db,
     explain,
     holidays,
+    lateness,
     leftovers,
     machine,
     migrations,
@@ -51,6 +52,7 @@ def examine(config: Config, *, ask_gateway: bool = True, now: datetime | None = 
             found += [
                 *_engine(session, config, now),
                 *_stuck(session, now),
+                *_late(session, now),
                 *_leftovers(session, config, now),
                 *_backups(config, now, there_is_something_to_lose=synced is not None),
                 *_people(session),
@@ -180,6 +182,34 @@ def _stuck(session: Session, now: datetime) -> Iterator[Finding]:
         )  # fmt: skip
     if not running and not (waiting and holder is not None and not busy):
         yield Finding("stuck", "ok", "no run is stuck")
+
+
+def _late(session: Session, now: datetime) -> Iterator[Finding]:
+    """What should have happened and did not."""
+    missing = lateness.needing_a_person(session, now)
+    for sync, how in missing[:NAMED]:
+        if how.turn == lateness.OVERDUE:
+            yield Finding(
+                "late", "bad", f"{sync.key}: a run was due {_ago(how.due_at, now)}, and none has begun",
+                "Start the engine, or look into its log: journalctl -u hamgam",
+            )  # fmt: skip
+        if how.stale:
+            yield Finding(
+                "late", "warn",
+                f"{sync.key}: the data are as of {_ago(sync.data_as_of, now)}, older than they should be",
+                f"See how its last runs ended: python -m panel runs --sync {sync.key}",
+            )  # fmt: skip
+    if len(missing) > NAMED:
+        yield Finding(
+            "late", "bad", f"and {len(missing) - NAMED} more sources are late", "python -m panel status"
+        )
+    if not missing:
+        yield Finding("late", "ok", "every turn was answered, and the data are as fresh as they should be")
+
+
+def _ago(moment: datetime | None, now: datetime) -> str:
+    hours = 0.0 if moment is None else (now - moment).total_seconds() / 3600
+    return f"{hours:.1f} hours ago" if hours < 48 else f"{hours / 24:.0f} days ago"
 
 
 def _runs(numbers: Sequence[int]) -> str:

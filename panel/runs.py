@@ -23,13 +23,14 @@ from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
-from panel import audit
+from panel import audit, usual
 from panel.models import ACTIVE, DataSync, EngineLease, RunAttempt, RunPartition, SyncRun, User
 
 COUNTS = ("read", "added", "changed", "unchanged", "gone", "rejected", "duplicates")
 PARTITIONS = ("planned", "done", "failed", "held")
 CANCEL = "cancel"  # stop_reason of a person's wish; a deadline's is its E_… code
 APPROVE = "approve"  # mode of a run that publishes what another one holds
+ORDINARY = "incremental"  # mode of what the schedule and the button ask for
 UNDO = "undo"  # mode of a run that takes back another one
 ENGINE = "engine"  # who acts, in the trail, where no person does
 REQUESTS = uuid.UUID("0d3a6ba2-6c1c-4b7e-9d0e-1f7f5b6f4c11")  # the namespace of requests that have a name
@@ -387,6 +388,7 @@ def finish(
     epoch: int,
     now: datetime,
     next_run_at: datetime | None = None,
+    data_as_of: datetime | None = None,
 ) -> SyncRun | None:
     """Write the end of a run, once; None if it is not ours to end (any more).
 
@@ -395,6 +397,7 @@ def finish(
     3. The sync's status row: newest status, failures in a row, after a success the rows and the difference.
        A rehearsal leaves no trace in it: it says nothing about the data that are there.
     `next_run_at`: move the schedule to this moment (back-off; panel/engine/schedule.py reckons it).
+    `data_as_of`: of when the source's data are after this success (panel/engine/resume.py finds it).
     """
     run = get(session, run_id)
     sync = run.sync
@@ -413,6 +416,12 @@ def finish(
     values |= counted(outcome.counts, outcome.partitions)
     if outcome.records is not None:
         values["records"] = outcome.records
+    whole = outcome.status == "success" and not run.dry_run and run.partitions_wanted is None
+    took: float | None = values["duration_seconds"]
+    if whole:
+        known = usual.usual(session, run.sync_id, run.mode, before=run_id)
+        values["unusual"] = known.far_from(took) if known and took is not None else None
+        values["data_as_of"] = data_as_of
     changed = _change(session, run_id, leaving=("running",), epoch=epoch, values=values)
     if changed is None:
         return None
@@ -429,13 +438,17 @@ def finish(
             .values(state="done")
             .execution_options(synchronize_session=False)
         )
-    whole = outcome.status == "success" and not run.dry_run and run.partitions_wanted is None
+    if whole and data_as_of is not None:
+        mirrored["data_as_of"] = data_as_of
     if outcome.status == "success" and run.mode == UNDO:
         # Else the next due time would bring back what a person has just taken back.
         mirrored["paused_reason"] = UNDO
     elif whole:
         # A run of some parts says nothing of the others: "last success" stays what it was.
         mirrored |= {"consecutive_failures": 0, "last_success_at": now}
+    if whole and run.mode == ORDINARY:
+        known = usual.usual(session, run.sync_id, run.mode)
+        mirrored["usual_seconds"] = None if known is None else known.median
     if whole and outcome.records is not None:
         before = sync.records
         mirrored["records"] = outcome.records

@@ -44,6 +44,8 @@ class Limits(BaseModel):
     guard_total_rows: int = PydanticField(50, ge=0, le=10_000_000)
     guard_total_percent: float = PydanticField(10.0, ge=0, le=100)
     hold_days: int = PydanticField(7, ge=1, le=365)
+    grace_minutes: int = PydanticField(60, ge=2, le=14 * 1440)
+    fresh_hours: int = PydanticField(0, ge=0, le=8784)
     # Three years: as long as most people study, so that "why is he not on the list" can be answered; whole rows of
     # people who left are personal data, and are not kept without end.
     diary_days: int = PydanticField(1095, ge=0, le=36_500)

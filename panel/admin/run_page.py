@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from fetchers.core.errors import FetchError
-from panel import explain, rehearsals
+from panel import explain, rehearsals, usual
 from panel.admin import show, sources
 from panel.config import Config
 from panel.models import ACTIVE, RunLog, RunPartition, SyncRun
@@ -66,7 +66,7 @@ class Parts:
 
 
 def progress(run: SyncRun, session: Session, now: datetime) -> Progress:
-    usual = sources.usual_seconds(session, run.sync_id)
+    known = usual.usual(session, run.sync_id, run.mode, before=run.id)
     elapsed = sources.elapsed(run, now)
     took = elapsed if elapsed is not None else run.duration_seconds
     finished = run.partitions_done + run.partitions_failed + run.partitions_held
@@ -81,8 +81,8 @@ def progress(run: SyncRun, session: Session, now: datetime) -> Progress:
         elapsed=elapsed,
         rate=run.read / took if took and took >= 1 and run.read else None,
         left=left,
-        usual=usual,
-        slow=bool(elapsed and usual and elapsed > max(sources.LONGER_THAN_USUAL * usual, usual + 30)),
+        usual=None if known is None else known.median,
+        slow=sources.is_slow(elapsed, None if known is None else known.median),
         waiting=show.waiting(run, now),
     )
 

@@ -47,6 +47,14 @@ LIMIT_WORDS = {
         lazy("What is held waits for a decision (days)"),
         lazy("If nobody decides by then, the old data stay."),
     ),
+    "grace_minutes": (
+        lazy("A sync may be late by (minutes)"),
+        lazy("When a turn has not begun by then, or its data have not come, the source is shown as overdue."),
+    ),
+    "fresh_hours": (
+        lazy("The data may be as old as (hours)"),
+        lazy("0: as the schedule says. Older data are shown as stale, whatever the reason."),
+    ),
     "new_fields": (
         lazy("New fields"),
         lazy("What happens when the gateway begins to send a field that is not known yet."),
@@ -58,6 +66,7 @@ CHOICE_WORDS = {
     "freeze": lazy("Freeze: refuse the part, keep the old data"),
 }
 DRIFT = ("new_fields",)
+WATCH = ("grace_minutes", "fresh_hours")
 GUARD = ("guard_part_rows", "guard_part_percent", "guard_total_rows", "guard_total_percent", "hold_days")
 
 
@@ -85,6 +94,7 @@ class Form:
     limits: list[Box]
     guard: list[Box]
     drift: list[Box]
+    watch: list[Box]
     shared_with: list[str]
     has_campuses: bool
     campuses: int
@@ -111,9 +121,10 @@ def form(
     return Form(
         main=[box for name, box in boxes.items() if name not in advanced],
         advanced=[boxes[name] for name in advanced],
-        limits=[box for name, box in limits.items() if name not in GUARD + DRIFT],
+        limits=[box for name, box in limits.items() if name not in GUARD + DRIFT + WATCH],
         guard=[limits[name] for name in GUARD],
         drift=[limits[name] for name in DRIFT],
+        watch=[limits[name] for name in WATCH],
         shared_with=labels,
         has_campuses=any(settings.extra(info).get("filled_from") == "campuses" for info in declared.values()),
         campuses=len(settings.active_campuses(session)),

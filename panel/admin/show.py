@@ -81,6 +81,16 @@ COUNT_WORDS = {
     "rejected": lazy("Rejected"),
     "duplicates": lazy("Duplicates"),
 }
+UNUSUAL_WORDS = {
+    "long": lazy("far longer than usual"),
+    "short": lazy("far shorter than usual"),
+}
+UNUSUAL_ADVICE = {
+    "long": lazy("This run took far longer than usual. If the next ones do too, ask how the gateway does."),
+    "short": lazy(
+        "This run took far less time than usual. See in the counts below whether it read what it should have."
+    ),
+}
 WAITING_WORDS = {
     "rate_limited": lazy("The gateway asks us to wait"),
     "gateway": lazy("Waiting for the gateway"),
@@ -348,6 +358,8 @@ def install(app: Flask) -> None:
         part_name=part_name,
         script_texts=script_texts,
         starter=starter,
+        unusual_advice=UNUSUAL_ADVICE,
+        unusual_words=UNUSUAL_WORDS,
         run_badge=run_badge,
         status_badge=status_badge,
     )

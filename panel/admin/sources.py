@@ -2,21 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import median
 
 from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from fetchers.core import registry
-from panel import decisions, settings
+from panel import decisions, lateness, settings
 from panel.admin import schema_words, show
 from panel.auth.locale import current
 from panel.config import Config
 from panel.models import ACTIVE, DataSync, SyncRun
 
 STRIP = 14
-USUAL_OF = 10
 LONGER_THAN_USUAL = 1.5
 BAR_HEIGHTS = 6
 
@@ -41,7 +39,7 @@ class Source:
     missing: str | None  # which settings are missing
     run: SyncRun | None  # the newest one
     bars: list[Bar]
-    usual_seconds: float | None
+    standing: lateness.Standing
     elapsed: float | None
     question: str  # what the button asks before it syncs
     hold: SyncRun | None = None  # the run that waits for a decision
@@ -61,9 +59,7 @@ class Source:
     @property
     def slow(self) -> bool:
         """Running clearly longer than usual."""
-        if not self.elapsed or not self.usual_seconds:
-            return False
-        return self.elapsed > max(LONGER_THAN_USUAL * self.usual_seconds, self.usual_seconds + 30)
+        return is_slow(self.elapsed, self.sync.usual_seconds)
 
     @property
     def cannot(self) -> str | None:
@@ -104,7 +100,6 @@ def source(sync: DataSync, session: Session, config: Config, now: datetime) -> S
         select(SyncRun).where(SyncRun.sync_id == sync.id, SyncRun.dry_run, SyncRun.status.in_(ACTIVE))
     )
     newest = active or (last[0] if last else None)
-    usual = usual_seconds(session, sync.id)
     name = file.label(current())
     return Source(
         sync=sync,
@@ -113,9 +108,9 @@ def source(sync: DataSync, session: Session, config: Config, now: datetime) -> S
         missing=None if file.error else _missing(sync, session, config),
         run=newest,
         bars=_bars(list(reversed(last)), now),
-        usual_seconds=usual,
+        standing=lateness.standing(sync, now),
         elapsed=elapsed(newest, now),
-        question=_question(name, sync, usual),
+        question=_question(name, sync),
         hold=decisions.waiting(session, sync),
         in_parts=bool(file.fetcher and any(one.partition_columns for one in file.fetcher.streams())),
         news=schema_words.news(sync, now),
@@ -124,20 +119,9 @@ def source(sync: DataSync, session: Session, config: Config, now: datetime) -> S
     )
 
 
-def usual_seconds(session: Session, sync_id: int) -> float | None:
-    """How long a run of this source usually takes: the median of its last successes."""
-    took = session.scalars(
-        select(SyncRun.duration_seconds)
-        .where(
-            SyncRun.sync_id == sync_id,
-            SyncRun.status == "success",
-            SyncRun.dry_run.is_(False),
-            SyncRun.duration_seconds.is_not(None),
-        )
-        .order_by(SyncRun.id.desc())
-        .limit(USUAL_OF)
-    ).all()
-    return median(seconds for seconds in took if seconds is not None) if took else None
+def is_slow(elapsed: float | None, usual: float | None) -> bool:
+    """Whether a run takes clearly longer than usual; both in seconds."""
+    return bool(elapsed and usual and elapsed > max(LONGER_THAN_USUAL * usual, usual + 30))
 
 
 def elapsed(run: SyncRun | None, now: datetime) -> float | None:
@@ -176,7 +160,7 @@ def _bars(runs: list[SyncRun], now: datetime) -> list[Bar]:
     ]
 
 
-def _question(name: str, sync: DataSync, usual: float | None) -> str:
+def _question(name: str, sync: DataSync) -> str:
     """What will happen, said before it happens."""
     lines = [
         _(
@@ -186,8 +170,8 @@ def _question(name: str, sync: DataSync, usual: float | None) -> str:
         ),
         _("If far too many would leave, nothing is removed and the run needs approval."),
     ]
-    if usual:
-        lines.append(_("It usually takes %(duration)s.", duration=show.duration(usual)))
+    if sync.usual_seconds:
+        lines.append(_("It usually takes %(duration)s.", duration=show.duration(sync.usual_seconds)))
     elif sync.last_success_at is None:
         lines.append(_("This is the first sync of this source; it takes longer than later ones."))
     return "\n".join(lines)

@@ -82,4 +82,5 @@ def _summary(found: list[sources.Source]) -> str:
 
 
 def _needs_a_person(one: sources.Source) -> bool:
-    return one.hold is not None or (one.run is not None and one.run.status == "failed")
+    failed = one.run is not None and one.run.status == "failed"
+    return failed or one.hold is not None or one.standing.needs_a_person

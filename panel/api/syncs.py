@@ -1,7 +1,8 @@
 """Syncs, and the trigger."""
 
 import re
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from flask import jsonify, request
 from flask.typing import ResponseReturnValue
@@ -9,7 +10,7 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from panel import audit, doorbell, runs
+from panel import audit, doorbell, lateness, runs
 from panel.api.door import Body, Refused, api, body, caller, instance
 from panel.auth.login import address
 from panel.clock import utcnow
@@ -38,17 +39,22 @@ def sync_or_404(key: str) -> DataSync:
 
 @api.get("/syncs")
 def list_syncs() -> ResponseReturnValue:
-    """Every sync with its newest run."""
+    """Every sync with its newest run, and whether it is late: `late`, `late_since`, `stale`."""
     syncs = db.session.scalars(
         select(DataSync).options(joinedload(DataSync.last_run)).order_by(DataSync.key)
     ).all()
-    return jsonify(syncs=[sync.to_dict() for sync in syncs])
+    now = utcnow()
+    return jsonify(syncs=[_told(sync, now) for sync in syncs])
 
 
 @api.get("/syncs/<key>")
 def show_sync(key: str) -> ResponseReturnValue:
     """One sync with its newest run."""
-    return jsonify(sync_or_404(key).to_dict())
+    return jsonify(_told(sync_or_404(key), utcnow()))
+
+
+def _told(sync: DataSync, now: datetime) -> dict[str, Any]:
+    return {**sync.to_dict(), **lateness.standing(sync, now).to_dict()}
 
 
 @api.post("/syncs/<key>/runs")

@@ -11,6 +11,7 @@ from rich.table import Table
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
+from panel import lateness
 from panel.cli.house import House, say, sync_of
 from panel.clock import utcnow
 from panel.models import ACTIVE, DataSync
@@ -108,6 +109,20 @@ def _rule_words(rule: "Rule") -> str:
     return when + days
 
 
+def late_words(sync: DataSync, now: datetime) -> list[str]:
+    """What should have happened and did not, a sentence each."""
+    how = lateness.standing(sync, now)
+    said = []
+    if how.turn is not None:
+        said.append(f"{how.turn}: a run should have begun at {moment(how.due_at)}, and has not")
+    if how.stale:
+        said.append(
+            f"stale: the data are as of {moment(sync.data_as_of)}, "
+            f"and should have been renewed by {moment(sync.fresh_until)}"
+        )
+    return said
+
+
 @click.command()
 @click.argument("key", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print a list (or, with a key, one source) as JSON.")
@@ -131,10 +146,17 @@ def status(house: House, key: str | None, as_json: bool) -> None:
         asked = gateways.gateways(session, house.config)
         if as_json:
             behind = {source: one.to_dict() for one in asked for source in one.sources}
-            told = [{**sync.to_dict(), "gateway": behind.get(sync.key)} for sync in syncs]
+            told = [
+                {
+                    **sync.to_dict(),
+                    **lateness.standing(sync, now).to_dict(),
+                    "gateway": behind.get(sync.key),
+                }
+                for sync in syncs
+            ]
             click.echo(json.dumps(told[0] if key is not None else told, ensure_ascii=False))
             return
-        table = Table("source", "status", "last success", "records", "next run", "automatic", box=None)
+        table = Table("source", "status", "data as of", "records", "next run", "automatic", box=None)
         for sync in syncs:
             records = "–" if sync.records is None else f"{sync.records:,}"
             if sync.records_delta:
@@ -142,7 +164,7 @@ def status(house: House, key: str | None, as_json: bool) -> None:
             table.add_row(
                 sync.key,
                 " ".join(part for part in (sync.status or "never run", sync.error_code) if part),
-                moment(sync.last_success_at),
+                moment(sync.data_as_of),
                 records,
                 moment(sync.next_run_at),
                 schedule_words(sync, now),
@@ -152,6 +174,8 @@ def status(house: House, key: str | None, as_json: bool) -> None:
             if key is None or key in one.sources:
                 click.secho(lamp_words(one), fg=COLOURS[one.light])
         for sync in syncs:
+            for line in late_words(sync, now):
+                click.secho(f"{sync.key}: {line}", fg="red")
             if sync.last_run is not None and sync.last_run.waiting and sync.last_run.status in ACTIVE:
                 click.echo(f"{sync.key}: {waiting_words(sync.last_run.waiting)}")
             if sync.last_run is not None and sync.last_run.error_message:

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from fetchers.core.clean import ascii_digits
 from fetchers.core.clean.jalali import LAST_YEAR, is_day, to_gregorian
-from panel import audit, zones
+from panel import audit, holidays, zones
+from panel.engine import schedule
 from panel.engine.days import N_, ScheduleError
 from panel.models import DataSync
 
@@ -50,6 +51,8 @@ def pause(
 ) -> None:
     """Let the automatic sync rest until a moment that `check_until` let pass; the caller commits."""
     sync.paused_until, sync.updated_at = until, now
+    if sync.renewal_due_at is None or sync.renewal_due_at > now:  # what is owed already stays owed
+        schedule.expect(sync, now, holidays.calendar(session))
     audit.record(session, actor, "sync_paused", sync.key, address, until=until.isoformat(timespec="minutes"))
 
 

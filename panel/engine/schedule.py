@@ -129,9 +129,21 @@ def set_schedule(
 
 
 def plan(sync: DataSync, now: datetime, calendar: Calendar) -> None:
-    """Set the next moment after a person changed the schedule."""
+    """Set the next moment after a person changed the schedule. What is stale already stays it until a success."""
     sync.next_run_at = None
     sync.next_run_at = next_due(sync, now, calendar)
+    if sync.schedule_kind == "off" or sync.renewal_due_at is None or sync.renewal_due_at > now:
+        expect(sync, now, calendar)
+
+
+def expect(sync: DataSync, since: datetime, calendar: Calendar) -> None:
+    """Set the first turn after `since` that should renew the data; none, where nothing renews them by itself.
+
+    Turns that a pause leaves out renew nothing, and are not waited for.
+    """
+    resting = since if sync.paused_until is None else max(since, sync.paused_until - _MOMENT)
+    by_itself = sync.schedule_kind != "off" and sync.paused_reason is None
+    sync.renewal_due_at = next_due(sync, resting, calendar) if by_itself else None
 
 
 def replan(session: Session, now: datetime) -> None:
@@ -248,6 +260,8 @@ def _turn(session: Session, sync: DataSync, now: datetime, calendar: Calendar) -
         over = rules.allowed_from(now, calendar)
         sync.next_run_at = min((at for at in (coming, over) if at is not None), default=None)
         return None
+    if sync.renewal_due_at is None or sync.renewal_due_at > tick:  # a pause has ended before its time
+        sync.renewal_due_at = tick
     asked = runs.request(session, sync, triggered_by="schedule", now=now, scheduled_for=tick)
     if asked.joined and asked.run.scheduled_for != tick:
         _skip(session, sync, missed, "still_running", asked.run.id)

@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from panel import holidays, runs
-from panel.engine import schedule
+from panel.engine import resume, schedule
 from panel.engine.retry import Fault, GiveUp, decide
 from panel.engine.verdict import Judgement
 from panel.models import SyncRun
@@ -30,7 +30,7 @@ def settle(
     """Write a judgement down; the status that the run has now, or None if it was not ours to judge.
 
     1. A failure that may heal goes back to waiting, while attempts remain.
-    2. Everything else ends the run; the schedule's own failures back off.
+    2. Everything else ends the run; the schedule's own failures back off, a success makes the data fresh.
 
     at_once: the next attempt need not wait (the engine was the trouble, not the gateway).
     """
@@ -57,7 +57,10 @@ def settle(
         moved = schedule.after_failure(sync, sync.consecutive_failures + 1, now, holidays.calendar(session))
         if moved is not None and planned is not None:
             moved = max(moved, planned)
-    ended = runs.finish(session, run_id, outcome, epoch=epoch, now=now, next_run_at=moved)
+    as_of = resume.data_as_of(session, run) if judgement.status == "success" else None
+    ended = runs.finish(session, run_id, outcome, epoch=epoch, now=now, next_run_at=moved, data_as_of=as_of)
+    if ended is not None and as_of is not None:
+        schedule.expect(ended.sync, now, holidays.calendar(session))
     if ended is not None and moved is not None and planned is not None:
         schedule.leave_out(session, sync, planned, moved, run_id)
     return None if ended is None else ended.status

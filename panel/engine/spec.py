@@ -3,21 +3,20 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import String, cast, func, null, or_, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from fetchers.core import registry
 from panel import gateways, rehearsals, runs, settings
 from panel.config import Config
+from panel.engine import resume
 from panel.engine.retry import Fault
 from panel.models import DataSync, SyncRun
 
-RESUME_WITHIN = timedelta(hours=24)
 SHORTEST_SECRET = 4  # shorter ones would mask half of every sentence
 _SECRET_NAMES = ("password", "secret", "token", "api_key", "apikey")
 
@@ -64,7 +63,7 @@ def build(
         "mode": run.mode,
         "dry_run": run.dry_run,
         "partitions": run.partitions_wanted,
-        "resume": unfinished(session, run, now),
+        "resume": [earlier.uuid for earlier in resume.unfinished(session, run, now)],
         "guard": {
             "part_rows": sync.guard_part_rows,
             "part_percent": sync.guard_part_percent,
@@ -98,46 +97,6 @@ def _about_another(session: Session, run: SyncRun, config: Config, epoch: int, n
 
 def _utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def unfinished(session: Session, run: SyncRun, now: datetime) -> list[str]:
-    """Earlier runs whose finished parts need not be asked for again, newest first.
-
-    Those since the last success that fetched the whole source in the same mode and did not end well, of the
-    last 24 hours. A run of some parts asks for everything, and its success ends nothing (an undo's does, since what
-    it took back must be asked for again); a dry run asks for what a real one would.
-    """
-    if run.partitions_wanted is not None:
-        return []
-    whole = [
-        earlier
-        for earlier in session.scalars(
-            select(SyncRun)
-            .where(
-                SyncRun.sync_id == run.sync_id,
-                SyncRun.id < run.id,
-                SyncRun.id > _last_success(session, run),
-                SyncRun.status.in_(("failed", "cancelled")),
-                SyncRun.dry_run.is_(False),
-                SyncRun.mode == run.mode,
-                SyncRun.started_at > now - RESUME_WITHIN,
-            )
-            .order_by(SyncRun.id.desc())
-        )
-        if earlier.partitions_wanted is None
-    ]
-    return [earlier.uuid for earlier in whole]
-
-
-def _last_success(session: Session, run: SyncRun) -> int:
-    wanted = SyncRun.partitions_wanted
-    latest = select(func.max(SyncRun.id)).where(
-        SyncRun.sync_id == run.sync_id,
-        SyncRun.status == "success",
-        SyncRun.dry_run.is_(False),
-        or_(wanted.is_(null()), cast(wanted, String) == "null"),  # NULL and JSON's null mean the same here
-    )
-    return session.scalar(latest) or 0
 
 
 def _fault(sync: DataSync, found: settings.Resolved) -> Fault:

@@ -12,9 +12,13 @@ from sqlalchemy import (
     Integer,
     String,
     UniqueConstraint,
+    cast,
+    null,
+    or_,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.sql.elements import ColumnElement
 
 from panel.models.base import Base, UtcDateTime
 
@@ -99,6 +103,8 @@ class SyncRun(Base):
     partitions_held: Mapped[int] = mapped_column(Integer, default=0)
     records: Mapped[int | None] = mapped_column(Integer)  # rows in the source's first table at the end
     waiting: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # {"reason", "until"} while it waits
+    data_as_of: Mapped[datetime | None] = mapped_column(UtcDateTime)  # of the source, once this run succeeded
+    unusual: Mapped[str | None] = mapped_column(String(8))  # "long", "short": far from what is usual
 
     sync: Mapped["DataSync"] = relationship(foreign_keys=[sync_id])
     attempts: Mapped[list["RunAttempt"]] = relationship(
@@ -129,6 +135,12 @@ class SyncRun(Base):
             postgresql_where=text("about_run_id IS NOT NULL"),
         ),
     )
+
+    @classmethod
+    def is_whole(cls) -> ColumnElement[bool]:
+        """Whether a run is of the whole source, for a WHERE: NULL and JSON's null mean the same here."""
+        wanted = cls.partitions_wanted
+        return or_(wanted.is_(null()), cast(wanted, String) == "null")
 
     @property
     def catches_up(self) -> bool:
@@ -165,6 +177,7 @@ class SyncRun(Base):
                 "held": self.partitions_held,
             },
             "waiting": self.waiting if self.status in ACTIVE else None,
+            "unusual": self.unusual,
         }
 
 

@@ -1,6 +1,6 @@
 """DataSync: the standing order for one source, and its current status row."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, LargeBinary, String
@@ -61,6 +61,14 @@ class DataSync(Base):
     # What was last heard of the schema: {"run", "at", "news": [{"kind", "fields"}]}; written by the engine's journal.
     schema_news: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
+    # When somebody is to be told (panel/lateness.py): so long after a due time that nothing has answered, and so many
+    # hours after the moment of which the data are; 0: when the schedule should have renewed them.
+    grace_minutes: Mapped[int] = mapped_column(Integer, default=60, server_default="60")
+    fresh_hours: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    renewal_due_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # the turn that should renew the data
+
     # The current status row: written by panel/runs.py alone, in the statement's own transaction.
     status: Mapped[str | None] = mapped_column(String(16))
     error_code: Mapped[str | None] = mapped_column(String(32))
@@ -68,6 +76,8 @@ class DataSync(Base):
         ForeignKey("sync_runs.id", use_alter=True, ondelete="SET NULL")
     )
     last_success_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    data_as_of: Mapped[datetime | None] = mapped_column(UtcDateTime)  # no part of them was asked for earlier
+    usual_seconds: Mapped[float | None] = mapped_column(Float)  # of a run: the median of the last successes
     records: Mapped[int | None] = mapped_column(
         Integer
     )  # rows in the source's first table after that success
@@ -82,6 +92,21 @@ class DataSync(Base):
         # The engine's question each second: what is due?
         Index("ix_data_syncs_next_run_at", "next_run_at"),
     )
+
+    @property
+    def fresh_until(self) -> datetime | None:
+        """When the data become older than they should be; None where nobody has said, and nothing renews them.
+
+        So many hours after the moment of which they are, where a person has set that. Else when the turn that should
+        renew them should have ended: its due time, the usual duration of a run, and the grace.
+        """
+        if self.data_as_of is None:
+            return None
+        if self.fresh_hours:
+            return self.data_as_of + timedelta(hours=self.fresh_hours)
+        if self.renewal_due_at is None:
+            return None
+        return self.renewal_due_at + timedelta(minutes=self.grace_minutes, seconds=self.usual_seconds or 0)
 
     def is_paused(self, now: datetime) -> bool:
         """Whether due times pass without a run: after an undo, or until a moment that a person has named."""
@@ -105,6 +130,8 @@ class DataSync(Base):
             "paused_until": iso(self.paused_until),
             "new_fields": self.new_fields,
             "last_success_at": iso(self.last_success_at),
+            "data_as_of": iso(self.data_as_of),
+            "fresh_until": iso(self.fresh_until),
             "records": self.records,
             "records_delta": self.records_delta,
             "last_run": None if self.last_run is None else self.last_run.to_dict(),

@@ -354,6 +354,19 @@ def test_a_run_that_nobody_starts_is_found(house: Config, control_db: Factory) -
     assert "run 1" in the_one(house, "stuck").text
 
 
+def test_what_should_have_happened_and_did_not_is_found(house: Config, control_db: Factory) -> None:
+    def of_faculty(**values: object) -> None:
+        with writing(control_db) as session:
+            session.execute(update(DataSync).where(DataSync.key == "faculty").values(**values))
+
+    of_faculty(next_run_at=utcnow() - timedelta(hours=3))
+    assert "faculty: a run was due 3.0 hours ago, and none has begun" in the_one(house, "late").text
+    of_faculty(next_run_at=None, data_as_of=utcnow() - timedelta(days=3), fresh_hours=48)
+    assert "faculty: the data are as of 3 days ago" in the_one(house, "late").text
+    of_faculty(fresh_hours=96)
+    assert troubles(house) == []
+
+
 # -- files and backups ------------------------------------------------------------------------------------
 
 

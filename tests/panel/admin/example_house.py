@@ -42,6 +42,8 @@ def furnish(session: Session, config: Config, now: datetime) -> None:
     for ago, status in ((3, "success"), (2, "held")):
         _run(session, students, now - timedelta(days=ago), status, 900)
     students.last_success_at, students.records, students.records_delta = now - timedelta(days=3), 81234, -3
+    faculty.data_as_of, students.data_as_of = now - timedelta(hours=1), now - timedelta(days=3)
+    faculty.usual_seconds, students.usual_seconds = 180, 900
     _running(session, students, now)
 
 

@@ -103,7 +103,47 @@ def test_a_failure_is_one_line_with_a_way_to_what_to_do(house: House, sara: Flas
         sync.last_run_id = failed.id
     faculty = row(read(sara, "/"), "faculty")
     assert "2 of 40 parts could not be fetched." in faculty
-    assert "What to do" in faculty and "last success:" in faculty
+    assert "What to do" in faculty and "The data are as of:" in faculty
+
+
+def test_a_turn_that_did_not_come_and_data_that_are_too_old_are_said_without_an_engine(
+    house: House, sara: FlaskClient
+) -> None:
+    now = utcnow()
+    page = read(sara, "/")
+    assert "1 of 2 sources need you." in page, "what is held"
+    assert "data-late" not in page and "should have been renewed" not in page
+    with writing(house) as session:
+        faculty = session.scalar(select(DataSync).where(DataSync.key == "faculty"))
+        assert faculty
+        faculty.next_run_at = faculty.renewal_due_at = now - timedelta(minutes=20)
+    late = row(read(sara, "/"), "faculty")
+    assert "Late: it should have begun at" in late and "No engine is running." in late
+    assert "should have been renewed" not in late
+    health = sara.get("/healthz").get_json()
+    assert (health["status"], health["overdue"], health["stale"]) == ("ok", 0, 0)
+    with writing(house) as session:
+        faculty = session.scalar(select(DataSync).where(DataSync.key == "faculty"))
+        assert faculty
+        faculty.next_run_at = faculty.renewal_due_at = now - timedelta(hours=3)
+    page = read(sara, "/")
+    assert "Overdue: it should have begun at" in row(page, "faculty")
+    assert "They should have been renewed by" in row(page, "faculty")
+    assert "2 of 2 sources need you." in page
+    health = sara.get("/healthz").get_json()
+    assert (health["overdue"], health["stale"]) == (1, 1)
+
+
+def test_a_run_that_is_far_from_usual_is_marked_wherever_it_is_shown(house: House, sara: FlaskClient) -> None:
+    with writing(house) as session:
+        faculty = session.scalar(select(DataSync).where(DataSync.key == "faculty"))
+        assert faculty and faculty.last_run_id
+        session.get_one(SyncRun, faculty.last_run_id).unusual = "short"
+        number = faculty.last_run_id
+    assert "far shorter than usual" in row(read(sara, "/"), "faculty")
+    assert read(sara, "/runs/").count("far shorter than usual") == 1
+    assert 'data-unusual="short"' in read(sara, f"/runs/{number}")
+    assert "data-unusual" not in read(sara, f"/runs/{number - 1}")
 
 
 def test_an_engine_that_is_down_is_said_on_every_page_and_an_open_page_learns_it(

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import select
@@ -9,7 +10,7 @@ from sqlalchemy import select
 from panel import runs
 from panel.clock import utcnow
 from panel.db import writing
-from panel.models import AuditEntry, SyncRun
+from panel.models import AuditEntry, DataSync, SyncRun
 from tests.web import add_sync, bearer
 
 RUN_KEYS = {
@@ -27,6 +28,7 @@ RUN_KEYS = {
     "counts",
     "partitions",
     "waiting",
+    "unusual",
 }
 
 
@@ -42,6 +44,27 @@ def test_a_new_sync_is_listed_without_a_run(client, rows, reza_token):
     assert sync["status"] is None
     assert sync["last_run"] is None
     assert client.get("/api/v1/syncs/students", headers=reza_token).json == sync
+
+
+def test_a_sync_says_whether_it_is_late_and_how_old_its_data_are(client, rows, reza_token):
+    add_sync(rows)
+
+    def told():
+        (listed,) = client.get("/api/v1/syncs", headers=reza_token).json["syncs"]
+        return {name: listed[name] for name in ("late", "late_since", "stale", "data_as_of", "fresh_until")}
+
+    assert set(told().values()) == {None}
+    with writing(rows) as session:
+        sync = session.scalars(select(DataSync)).one()
+        sync.schedule_kind, sync.next_run_at = "interval", datetime(2026, 11, 20, 9, tzinfo=UTC)
+        sync.data_as_of, sync.fresh_hours = datetime(2026, 11, 19, 9, tzinfo=UTC), 48
+    assert told() == {
+        "late": "overdue",
+        "late_since": "2026-11-20T09:00:00.000Z",
+        "stale": True,
+        "data_as_of": "2026-11-19T09:00:00.000Z",
+        "fresh_until": "2026-11-21T09:00:00.000Z",
+    }
 
 
 def test_no_setting_of_a_source_leaves_through_the_api(client, rows, reza_token):
