@@ -29,7 +29,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 LANGUAGES = ("fa", "en")
 USERNAME = re.compile(r"[\w.@+-]{1,150}")
 # These may be given as a file, for secrets that a service manager hands over: NAME_FILE=/run/secrets/x.
-FILE_VARIANTS = ("PANEL_SECRET_KEY", "PANEL_ADMIN_PASSWORD", "GOLESTAN_PASSWORD")
+FILE_VARIANTS = ("PANEL_SECRET_KEY", "PANEL_ADMIN_PASSWORD", "GOLESTAN_PASSWORD", "PANEL_HEARTBEAT_URL")
 # The gateway and the databases of a real house: a demonstration looks at none of them.
 REAL_HOUSE_ONLY = (
     "PANEL_DATABASE_URL",
@@ -40,7 +40,9 @@ REAL_HOUSE_ONLY = (
     "GOLESTAN_PASSWORD",
     "GOLESTAN_CAMPUSES",
     "GOLESTAN_FIRST_TERM",
+    "PANEL_HEARTBEAT_URL",
 )
+SOURCE = "{source}"  # in PANEL_HEARTBEAT_URL: the name of each source
 
 
 class ConfigError(Exception):
@@ -79,6 +81,8 @@ class Config:
     trusted_hosts: tuple[str, ...]  # names under which browsers may ask for the panel, beside its own address
     campuses: str | None  # GOLESTAN_CAMPUSES: codes, or the path of a CSV file
     keep: Keep
+    heartbeat_url: str | None = field(repr=False)  # whoever knows it can say that all is well
+    heartbeat_minutes: int
     environ: Mapping[str, str] = field(repr=False)
 
     def variable(self, name: str | None) -> str | None:
@@ -152,6 +156,8 @@ def load(environ: Mapping[str, str] | None = None, *, demo: bool | None = None, 
             details=_days(values, "PANEL_KEEP_DETAILS_DAYS", 30, 1),
             trail=_days(values, "PANEL_KEEP_TRAIL_DAYS", 1095, 365),
         ),
+        heartbeat_url=_heartbeat(values),
+        heartbeat_minutes=_number(values, "PANEL_HEARTBEAT_MINUTES", 5, 1, 60),
         environ=MappingProxyType(values),
     )
 
@@ -322,6 +328,25 @@ def _flag(values: Mapping[str, str], name: str) -> bool:
     if given in ("0", "false", "no", "off"):
         return False
     raise ConfigError(f"{name}={given}: it may be 1 or 0.")
+
+
+def _heartbeat(values: Mapping[str, str]) -> str | None:
+    url = values.get("PANEL_HEARTBEAT_URL")
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url.replace(SOURCE, "source"))
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        usable = usable and not parts.fragment and re.fullmatch(r"[\x21-\x7e]+", url) is not None
+        usable = usable and not re.search("[{}]", parts.geturl())
+    except ValueError:
+        usable = False
+    if not usable:  # it is not repeated: it is a secret
+        raise ConfigError(
+            "PANEL_HEARTBEAT_URL: it must look like https://hc.example.ac.ir/ping/0d3a6ba2-…, where {source} may stand "
+            "for the name of each source."
+        )
+    return url
 
 
 def _check_gateway(values: Mapping[str, str], root: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -25,7 +26,7 @@ from panel import (
 from panel.clock import utcnow
 from panel.config import Config
 from panel.destination import reader
-from panel.engine import lease, roll
+from panel.engine import heartbeat, lease, roll
 from panel.finding import Finding
 from panel.models import DataSync, SyncRun, User
 from panel.zones import TEHRAN
@@ -53,6 +54,7 @@ def examine(config: Config, *, ask_gateway: bool = True, now: datetime | None = 
                 *_engine(session, config, now),
                 *_stuck(session, now),
                 *_late(session, now),
+                *_heartbeat(config, now),
                 *_leftovers(session, config, now),
                 *_backups(config, now, there_is_something_to_lose=synced is not None),
                 *_people(session),
@@ -205,6 +207,28 @@ def _late(session: Session, now: datetime) -> Iterator[Finding]:
         )
     if not missing:
         yield Finding("late", "ok", "every turn was answered, and the data are as fresh as they should be")
+
+
+def _heartbeat(config: Config, now: datetime) -> Iterator[Finding]:
+    if config.heartbeat_url is None:
+        return
+    host = urlsplit(config.heartbeat_url).hostname
+    found = heartbeat.last(config.instance)
+    late = 3 * timedelta(minutes=config.heartbeat_minutes)
+    if found is None:
+        yield Finding("heartbeat", "warn", f"no sign of life was sent to {host} yet", "Start the engine.")
+    elif found.trouble is not None:
+        yield Finding(
+            "heartbeat", "warn", f"the last sign of life did not reach {host}: {found.trouble}",
+            f"See whether this machine reaches {host}, and check PANEL_HEARTBEAT_URL.",
+        )  # fmt: skip
+    elif now - datetime.fromisoformat(found.at) > late:
+        yield Finding(
+            "heartbeat", "warn", f"the last sign of life was sent {_ago(datetime.fromisoformat(found.at), now)}",
+            "Start the engine, or look into its log: journalctl -u hamgam",
+        )  # fmt: skip
+    else:
+        yield Finding("heartbeat", "ok", f"signs of life arrive at {host}")
 
 
 def _ago(moment: datetime | None, now: datetime) -> str:

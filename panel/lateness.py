@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from panel.models import DataSync
 from panel.models.base import iso
+from panel.zones import TEHRAN
 
 LATE, OVERDUE = "late", "overdue"
 LATE_AFTER = timedelta(minutes=2)  # a full engine or a restart takes as long, and needs nobody
@@ -36,6 +37,18 @@ class Standing:
     @property
     def needs_a_person(self) -> bool:
         return self.turn == OVERDUE or bool(self.stale)
+
+    def in_words(self, sync: DataSync) -> list[str]:
+        """What should have happened and did not, an English sentence each, on Tehran's clock."""
+        said = []
+        if self.turn is not None:
+            said.append(f"{self.turn}: a run should have begun at {_clock(self.due_at)}, and has not")
+        if self.stale:
+            said.append(
+                f"stale: the data are as of {_clock(sync.data_as_of)}, "
+                f"and should have been renewed by {_clock(sync.fresh_until)}"
+            )
+        return said
 
     def to_dict(self) -> dict[str, Any]:
         """As REST and `status --json` tell it."""
@@ -74,6 +87,10 @@ def needing_a_person(session: Session, now: datetime) -> list[tuple[DataSync, St
     ).all()
     judged = [(sync, standing(sync, now)) for sync in may_be]
     return [(sync, how) for sync, how in judged if how.needs_a_person]
+
+
+def _clock(moment: datetime | None) -> str:
+    return "–" if moment is None else moment.astimezone(TEHRAN).strftime("%Y-%m-%d %H:%M")
 
 
 def _unanswered(sync: DataSync, now: datetime) -> datetime | None:

@@ -54,6 +54,9 @@ VARIABLES: Mapping[str, str] = {
     "PANEL_KEEP_DETAILS_DAYS": "How many days the log and the parts of a run stay, and the file of a rehearsal. "
     "`0`: as long as the run.",
     "PANEL_KEEP_TRAIL_DAYS": "How many days the audit trail goes back. `0`: for ever.",
+    "PANEL_HEARTBEAT_URL": "An address of a watchdog outside, to which the engine posts "
+    "[signs of life](operations.md#signs-of-life); `{source}` in it stands for each source.",
+    "PANEL_HEARTBEAT_MINUTES": "Minutes between two of them.",
     "PANEL_DEMO": "`1`: always the demonstration. `0`: never.",
     "PANEL_ENV_FILE": "Another file to read instead of `.env`.",
 }

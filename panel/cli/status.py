@@ -109,20 +109,6 @@ def _rule_words(rule: "Rule") -> str:
     return when + days
 
 
-def late_words(sync: DataSync, now: datetime) -> list[str]:
-    """What should have happened and did not, a sentence each."""
-    how = lateness.standing(sync, now)
-    said = []
-    if how.turn is not None:
-        said.append(f"{how.turn}: a run should have begun at {moment(how.due_at)}, and has not")
-    if how.stale:
-        said.append(
-            f"stale: the data are as of {moment(sync.data_as_of)}, "
-            f"and should have been renewed by {moment(sync.fresh_until)}"
-        )
-    return said
-
-
 @click.command()
 @click.argument("key", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print a list (or, with a key, one source) as JSON.")
@@ -174,7 +160,7 @@ def status(house: House, key: str | None, as_json: bool) -> None:
             if key is None or key in one.sources:
                 click.secho(lamp_words(one), fg=COLOURS[one.light])
         for sync in syncs:
-            for line in late_words(sync, now):
+            for line in lateness.standing(sync, now).in_words(sync):
                 click.secho(f"{sync.key}: {line}", fg="red")
             if sync.last_run is not None and sync.last_run.waiting and sync.last_run.status in ACTIVE:
                 click.echo(f"{sync.key}: {waiting_words(sync.last_run.waiting)}")

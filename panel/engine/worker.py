@@ -49,6 +49,7 @@ class Pace:
     tidied: float = 6 * 3600.0  # after there was nothing left to do
     never_idle: float = 24 * 3600.0  # so long without an idle moment, and it tidies beside runs
     standby: float = 1.0
+    first_sign: float = 15.0  # to the watchdog outside: whoever leads has looked for what was missed
     at_once: int = 4
 
 
@@ -95,7 +96,11 @@ class Engine:
         self._stands_by = False  # whether that was said
         self._set_back = timedelta()  # by which the wall clock was set back, and nothing is pulled back yet
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(4), "runs": ThreadPoolExecutor(pace.at_once)},
+            executors={
+                "default": ThreadPoolExecutor(4),
+                "runs": ThreadPoolExecutor(pace.at_once),
+                "outside": ThreadPoolExecutor(1),  # whatever the world does, the others go on
+            },
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone="UTC",
         )
@@ -116,6 +121,14 @@ class Engine:
             (self._tidy, self._pace.tidy),
         ):
             self._scheduler.add_job(self._guarded(job), "interval", seconds=seconds, id=job.__name__)
+        if self._config.heartbeat_url is not None:
+            from panel.engine.heartbeat import Heartbeat  # here: most have none, and it brings HTTP along
+
+            beat = self._guarded(Heartbeat(self._config, self._factory, self._leads_on).beat)
+            self._scheduler.add_job(
+                beat, "interval", minutes=self._config.heartbeat_minutes, executor="outside", id="beat",
+                next_run_time=utcnow() + timedelta(seconds=self._pace.first_sign),
+            )  # fmt: skip
         self._start_the_clock()
         log.info("engine started", owner=self.lease.owner)
         try:

@@ -29,7 +29,7 @@ from panel.clock import boot_id, boottime, utcnow
 from panel.config import Config
 from panel.db import writing
 from panel.doctor import examine
-from panel.engine import roll
+from panel.engine import heartbeat, roll
 from panel.finding import Finding
 from panel.models import Campus, DataSync, EngineLease, SyncRun, User
 from tests.fetchers.raw_server import RawServer, answer
@@ -365,6 +365,25 @@ def test_what_should_have_happened_and_did_not_is_found(house: Config, control_d
     assert "faculty: the data are as of 3 days ago" in the_one(house, "late").text
     of_faculty(fresh_hours=96)
     assert troubles(house) == []
+
+
+def test_signs_of_life_that_do_not_arrive_are_found(house: Config) -> None:
+    watched = replace(house, heartbeat_url="https://hc.example/secret-of-ours")
+    assert "no sign of life was sent to hc.example yet" in the_one(watched, "heartbeat").text
+
+    def arrived(moment: datetime, trouble: str | None) -> None:
+        (house.instance / heartbeat.FILE).write_text(
+            json.dumps({"at": moment.isoformat(timespec="seconds"), "trouble": trouble})
+        )
+
+    arrived(utcnow(), "status 404")
+    found = the_one(watched, "heartbeat")
+    assert found.text == "the last sign of life did not reach hc.example: status 404"
+    assert "secret-of-ours" not in found.text + found.todo
+    arrived(utcnow() - timedelta(hours=1), None)
+    assert "1.0 hours ago" in the_one(watched, "heartbeat").text
+    arrived(utcnow(), None)
+    assert troubles(watched) == []
 
 
 # -- files and backups ------------------------------------------------------------------------------------
