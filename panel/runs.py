@@ -37,11 +37,6 @@ REQUESTS = uuid.UUID("0d3a6ba2-6c1c-4b7e-9d0e-1f7f5b6f4c11")  # the namespace of
 INTERRUPTED = "E_INTERRUPTED"  # the engine was stopped: such an attempt does not count against the run
 
 
-def N_(text: str) -> str:
-    """Mark a text for the catalogue; who shows it translates it."""
-    return text
-
-
 @dataclass(frozen=True)
 class Requested:
     """The answer to a trigger. `joined`: there was a run already, and this is it."""
@@ -113,45 +108,6 @@ def request(
         if winner is not None:
             return Requested(winner, joined=True)
     raise RuntimeError(f"runs of sync {sync.key} begin and end faster than this one can be asked for")
-
-
-class CannotUndo(Exception):
-    """A run that cannot be undone now. Its text is an English sentence (a msgid)."""
-
-
-def undo(
-    session: Session, run: SyncRun, *, triggered_by: str, now: datetime, user: User | str | None = None
-) -> Requested:
-    """Ask for a run that takes back what this one published. Joined: it is being undone already.
-
-    Raises CannotUndo.
-    """
-    why_not = why_not_undo(session, run)
-    if why_not is not None:
-        raise CannotUndo(why_not)
-    asked = request(session, run.sync, triggered_by=triggered_by, now=now, user=user, mode=UNDO, about=run)
-    if asked.joined and (asked.run.mode, asked.run.about_run_id) != (UNDO, run.id):
-        raise CannotUndo(N_("Another run of this source is active; wait until it has ended."))
-    return asked
-
-
-def why_not_undo(session: Session, run: SyncRun) -> str | None:
-    """Why a run cannot be undone, as an English sentence (a msgid); None if it can be tried."""
-    if run.status in ACTIVE:
-        return N_("This run has not ended yet.")
-    if run.dry_run or not (run.added or run.changed or run.gone or run.status in ("failed", "cancelled")):
-        return N_("This run changed nothing, so there is nothing to undo.")
-    if is_undone(session, run):
-        return N_("This run has been undone already.")
-    return None
-
-
-def is_undone(session: Session, run: SyncRun) -> bool:
-    """Whether a later run has taken this one back, and was not taken back itself."""
-    undoing = select(SyncRun).where(
-        SyncRun.about_run_id == run.id, SyncRun.mode == UNDO, SyncRun.status == "success"
-    )
-    return any(not is_undone(session, one) for one in session.scalars(undoing).all())
 
 
 def resume(session: Session, sync: DataSync, *, now: datetime) -> bool:

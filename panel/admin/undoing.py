@@ -10,7 +10,7 @@ from flask_login import current_user
 
 from fetchers.core.decide.undo import preview
 from fetchers.core.errors import FetchError
-from panel import audit, diary, doorbell, rehearsals, runs
+from panel import audit, diary, doorbell, rehearsals, runs, undoing
 from panel.admin import base, change_rows, show, sources
 from panel.auth.locale import current
 from panel.clock import utcnow
@@ -37,15 +37,15 @@ def of_run(run: SyncRun) -> OfRun:
     about = session.get(SyncRun, run.about_run_id) if run.about_run_id else None
     return OfRun(
         [(kind, str(word), found[kind]) for kind, word in change_rows.KIND_WORDS.items() if kind in found],
-        bool(found) and runs.why_not_undo(session, run) is None,
-        runs.is_undone(session, run),
+        bool(found) and undoing.why_not(session, run) is None,
+        undoing.is_undone(session, run),
         about,
     )
 
 
 def page(run: SyncRun) -> dict[str, Any]:
     """The page before the button: counts, and the first rows."""
-    why_not = runs.why_not_undo(db.session(), run)
+    why_not = undoing.why_not(db.session(), run)
     refused = _(why_not) if why_not else None
     seen = None
     if refused is None:
@@ -71,8 +71,8 @@ def undo(run: SyncRun) -> ResponseReturnValue:
     session = db.session()
     back = url_for("runs.one", run_id=run.id)
     try:
-        asked = runs.undo(session, run, triggered_by="panel", now=utcnow(), user=current_user.username)
-    except runs.CannotUndo as error:
+        asked = undoing.undo(session, run, triggered_by="panel", now=utcnow(), user=current_user.username)
+    except undoing.CannotUndo as error:
         return base.done(False, _(str(error)), back)
     if not asked.joined:
         audit.record(
@@ -84,10 +84,10 @@ def undo(run: SyncRun) -> ResponseReturnValue:
             run=asked.run.id,
             undoes=run.id,
         )
-    undoing = asked.run.id
+    undoing_run = asked.run.id
     session.commit()
     doorbell.ring(base.config().instance)
-    return base.done(True, _("The run is being undone."), back, url_for("runs.one", run_id=undoing))
+    return base.done(True, _("The run is being undone."), back, url_for("runs.one", run_id=undoing_run))
 
 
 def resume(sync: DataSync) -> ResponseReturnValue:

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from fetchers.core.decide.undo import preview
 from fetchers.core.errors import FetchError
-from panel import audit, diary, doorbell, rehearsals, runs
+from panel import audit, diary, doorbell, rehearsals, undoing
 from panel.api.door import Refused, api, caller, instance, iso, run_or_404, whole
 from panel.auth.login import address
 from panel.auth.roles import allows
@@ -58,7 +58,7 @@ def _streams(run: SyncRun) -> tuple[str, ...]:
 def preview_undo(run_id: int) -> ResponseReturnValue:
     """What undoing the run would do now: its counts, and how many rows it would leave. Changes nothing."""
     run = run_or_404(run_id)
-    why_not = runs.why_not_undo(db.session(), run)
+    why_not = undoing.why_not(db.session(), run)
     if why_not is not None:
         raise Refused(409, why_not)
     try:
@@ -77,8 +77,8 @@ def undo(run_id: int) -> ResponseReturnValue:
     run = run_or_404(run_id)
     session = db.session()
     try:
-        asked = runs.undo(session, run, triggered_by="api", now=utcnow(), user=caller().username)
-    except runs.CannotUndo as error:
+        asked = undoing.undo(session, run, triggered_by="api", now=utcnow(), user=caller().username)
+    except undoing.CannotUndo as error:
         raise Refused(409, str(error), details={"run": run.to_dict()}) from None
     if not asked.joined:
         audit.record(

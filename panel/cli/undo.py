@@ -23,31 +23,31 @@ def undo(house: House, run: int, only_look: bool, as_json: bool) -> None:
     Rows that were changed since are left and listed. Afterwards the automatic sync of the source is paused; go on
     with `schedule KEY --resume`. The gateway is not asked.
     """
-    from panel import runs
+    from panel import runs, undoing
 
     if only_look:
         _preview(house, run, as_json)
     with writing(house.sessions) as session:
         try:
             found = runs.get(session, run)
-            asked = runs.undo(session, found, triggered_by="cli", now=utcnow(), user=ACTOR)
-        except (LookupError, runs.CannotUndo) as error:
+            asked = undoing.undo(session, found, triggered_by="cli", now=utcnow(), user=ACTOR)
+        except (LookupError, undoing.CannotUndo) as error:
             raise Refusal(str(error)) from error
         if not asked.joined:
             audit.record(session, ACTOR, "run_undone", found.sync.key, run=asked.run.id, undoes=run)
-        undoing = asked.run.id
-    end_with(house, undoing, as_json=as_json)
+        run_id = asked.run.id
+    end_with(house, run_id, as_json=as_json)
 
 
 def _preview(house: House, run: int, as_json: bool) -> None:
     from fetchers.core.decide.undo import preview
     from fetchers.core.errors import FetchError
-    from panel import runs
+    from panel import runs, undoing
 
     with house.sessions() as session:
         try:
             found = runs.get(session, run)
-            why_not = runs.why_not_undo(session, found)
+            why_not = undoing.why_not(session, found)
             if why_not is not None:
                 raise Refusal(why_not)
             seen = preview(house.config.data_database_url, found.sync.fetcher, found.uuid, limit=0)

@@ -12,7 +12,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from fetchers.core import registry
-from panel import audit, leftovers, runs
+from panel import audit, leftovers, undoing
 from panel.config import Config
 from panel.db import writing
 from panel.engine.history import History
@@ -112,4 +112,4 @@ def _undoable(session: Session, sync: DataSync) -> tuple[str, ...]:
         .order_by(SyncRun.id.desc())
         .limit(RUNS_LOOKED_AT)
     )
-    return tuple(run.uuid for run in session.scalars(newest) if runs.why_not_undo(session, run) is None)
+    return tuple(run.uuid for run in session.scalars(newest) if undoing.why_not(session, run) is None)

@@ -21,7 +21,7 @@ from sqlalchemy import create_engine, func, select
 from sqlalchemy.pool import NullPool
 
 from fetchers.core.store import ledger
-from panel import backup, held, migrations, restore, runs, seed
+from panel import backup, held, migrations, restore, runs, seed, undoing
 from panel.clock import boot_id, boottime, utcnow
 from panel.config import Config
 from panel.db import session_factory
@@ -87,7 +87,7 @@ def test_f54_an_upgrade_from_the_first_version_loses_nothing(old: Config) -> Non
         [part] = held.parts(waits, old)
         assert (part.rows_before, part.rows_after) == (62, 2)
         undone = session.get_one(SyncRun, 7)
-        assert runs.is_undone(session, undone)
+        assert undoing.is_undone(session, undone)
         assert sorted(session.scalars(select(User.username))) == ["maryam", "reza", "sara"]
         students = session.scalars(select(DataSync).where(DataSync.key == "students")).one()
         assert (students.cron, students.retries) == ("30 2 * * *", 2)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from panel import runs
+from panel import runs, undoing
 from panel.config import load
 from panel.db import writing
 from panel.engine import schedule, spec
@@ -33,7 +33,7 @@ def ended(factory: Factory, sync: DataSync, status: str = "success", **values: A
 
 def undo(factory: Factory, run: SyncRun) -> runs.Requested:
     with writing(factory) as session:
-        return runs.undo(session, runs.get(session, run.id), triggered_by="cli", now=NOW, user="Maryam")
+        return undoing.undo(session, runs.get(session, run.id), triggered_by="cli", now=NOW, user="Maryam")
 
 
 def carry_out(factory: Factory, undoing: SyncRun, status: str = "success") -> SyncRun:
@@ -67,14 +67,14 @@ def test_what_a_run_published_before_it_ended_otherwise_can_be_undone(
 def test_a_run_that_changed_nothing_or_goes_on_is_refused(factory: Factory, add_sync: AddSync) -> None:
     sync = add_sync()
     nothing = ended(factory, sync, added=0)
-    with pytest.raises(runs.CannotUndo, match="changed nothing"):
+    with pytest.raises(undoing.CannotUndo, match="changed nothing"):
         undo(factory, nothing)
     something = ended(factory, sync)
     with writing(factory) as session:
         active = runs.request(session, session.merge(sync), triggered_by="panel", now=NOW).run
-    with pytest.raises(runs.CannotUndo, match="not ended"):
+    with pytest.raises(undoing.CannotUndo, match="not ended"):
         undo(factory, active)
-    with pytest.raises(runs.CannotUndo, match="Another run"):
+    with pytest.raises(undoing.CannotUndo, match="Another run"):
         undo(factory, something)
 
 
@@ -83,7 +83,7 @@ def test_undone_once_is_undone_until_the_undo_is_undone(factory: Factory, add_sy
     failed = carry_out(factory, undo(factory, run).run, "failed")
     assert failed.status == "failed"
     first = carry_out(factory, undo(factory, run).run)
-    with pytest.raises(runs.CannotUndo, match="already"):
+    with pytest.raises(undoing.CannotUndo, match="already"):
         undo(factory, run)
     carry_out(factory, undo(factory, first).run)
     assert not undo(factory, run).joined
