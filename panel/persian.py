@@ -24,6 +24,20 @@ MONTHS_FA = (
     "بهمن",
     "اسفند",
 )
+JALALI_MONTHS_EN = (
+    "Farvardin",
+    "Ordibehesht",
+    "Khordad",
+    "Tir",
+    "Mordad",
+    "Shahrivar",
+    "Mehr",
+    "Aban",
+    "Azar",
+    "Dey",
+    "Bahman",
+    "Esfand",
+)
 MONTHS_EN = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Monday first, as datetime.weekday() counts; a Persian week begins on Saturday.
 WEEKDAYS_FA = ("دوشنبه", "سه‌شنبه", "چهارشنبه", "پنجشنبه", "جمعه", "شنبه", "یکشنبه")
@@ -69,6 +83,12 @@ def month(moment: datetime, locale: str) -> str:
     """The name of the month: of the Jalali one in Persian, of the Gregorian one in English."""
     here = tehran(moment)
     return MONTHS_EN[here.month - 1] if _english(locale) else MONTHS_FA[to_jalali(here).month - 1]
+
+
+def jalali_month(year: int, month: int, locale: str) -> str:
+    """A month of the Jalali calendar in either language: آبان ۱۴۰۵ or Aban 1405."""
+    names = JALALI_MONTHS_EN if _english(locale) else MONTHS_FA
+    return digits(f"{names[month - 1]} {year}", locale)
 
 
 def weekday(moment: datetime, locale: str) -> str:

@@ -19,6 +19,7 @@
 
   /* ---- menu and messages ---- */
   document.addEventListener("click", function (event) {
+    if (event.target.closest("[data-print]")) { window.print(); return; }
     const toggle = event.target.closest("[data-nav]");
     if (toggle) {
       const open = document.getElementById("mainnav").classList.toggle("open");

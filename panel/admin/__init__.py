@@ -28,6 +28,7 @@ def register(app: Flask, admin: Admin) -> None:
     from panel.admin.changes import ChangesView
     from panel.admin.data import DataView
     from panel.admin.quality import QualityView
+    from panel.admin.reports import ReportsView
     from panel.admin.runs import RunsView
     from panel.admin.syncs import SyncsView
 
@@ -35,4 +36,5 @@ def register(app: Flask, admin: Admin) -> None:
     admin.add_view(ChangesView())
     admin.add_view(DataView())
     admin.add_view(QualityView())
+    admin.add_view(ReportsView())
     admin.add_view(SyncsView())

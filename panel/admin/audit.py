@@ -45,6 +45,7 @@ ACTION_WORDS = {
     "run_cancelled": lazy("cancelled a run"),
     "diary_exported": lazy("exported the change diary"),
     "quality_exported": lazy("exported the notes about data quality"),
+    "report_exported": lazy("saved a monthly report"),
     "hold_exported": lazy("saved the list of a hold"),
     "hold_accepted": lazy("accepted what was held"),
     "hold_rejected": lazy("kept the old data"),
@@ -78,6 +79,7 @@ ABOUT_A_SOURCE = (
     "pause_ended",
     "connection_tested",
     "first_page_previewed",
+    "report_exported",
 )
 RUNS = {"run": "", "by_run": lazy("published by"), "undoes": lazy("undone")}
 DETAIL_WORDS = {
@@ -90,6 +92,7 @@ DETAIL_WORDS = {
     "kind": lazy("kind"),
     "lines": lazy("lines"),
     "mode": lazy("kind"),
+    "month": lazy("month"),
     "name": lazy("name"),
     "names": lazy("settings"),
     "parts": lazy("parts"),

@@ -8,7 +8,6 @@ from typing import Any
 from flask import Response, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
 from flask_login import current_user
 from sqlalchemy import select
@@ -57,7 +56,7 @@ class QualityView(base.PanelView):
             trouble=trouble,
             kinds=[(kind, rows_url(syncs, kind), *_words(kind.reason)) for kind in found.kinds],
             matrix=_matrix(found, syncs),
-            share=_share,
+            share=show.share,
             several=chosen is None and len(syncs) > 1,
             locale_code=current(),
         )
@@ -196,16 +195,6 @@ def _words(reason: str) -> tuple[str, str]:
     """What a reason means, and what to do about it at the source."""
     todo = flags.mend(reason)
     return flags.what(reason)(current()), todo(current()) if todo is not None else ""
-
-
-def _share(part: float | None) -> str:
-    """0.0123 as people read it: 1.23 %."""
-    if part is None:
-        return "–"
-    percent = part * 100
-    if 0 < percent < 0.01:
-        return _("under %(n)s %%", n=show.number(0.01))
-    return f"{show.number(round(percent, 2 if percent < 10 else 1))}{'٪' if current() == 'fa' else ' %'}"
 
 
 def _syncs() -> list[DataSync]:

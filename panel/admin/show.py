@@ -114,6 +114,18 @@ def duration(seconds: float | None) -> str:
     return "–" if seconds is None else persian.duration(seconds, current())
 
 
+def share(part: float | None) -> str:
+    """0.0123 as people read it: 1.23 %."""
+    if part is None:
+        return "–"
+    percent = part * 100
+    if 0 < percent < 0.01:
+        return _("under %(n)s %%", n=number(0.01))
+    rounded = round(percent, 2 if percent < 10 else 1)
+    shown = number(int(rounded) if rounded == int(rounded) else rounded)
+    return f"{shown}{'٪' if current() == 'fa' else ' %'}"
+
+
 def exact(moment: datetime | None) -> str:
     """A moment in full: Jalali in Persian."""
     return "–" if moment is None else persian.jalali_datetime(moment, current())

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from panel import lateness
 from panel.admin import show, status
 from panel.admin.audit import who, written_out
 from panel.models import AuditEntry
@@ -21,7 +22,12 @@ def source(state: str | None) -> Any:
     run = None if state is None else SimpleNamespace(status=state)
     held = run if state == "held" else None
     return SimpleNamespace(
-        broken=None, missing=None, run=run, hold=held, active=state in ("pending", "running")
+        broken=None,
+        missing=None,
+        run=run,
+        hold=held,
+        active=state in ("pending", "running"),
+        standing=lateness.Standing(None, None, None),
     )
 
 
