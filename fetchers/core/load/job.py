@@ -41,13 +41,14 @@ from fetchers.core.records import Known
 from fetchers.core.registry import load
 from fetchers.core.spec import Spec
 from fetchers.core.spool import Spools
-from fetchers.core.store import checked, columns, ledger, sql
+from fetchers.core.store import checked, columns, discovered, ledger, sql
 from fetchers.core.store.index import decode_pages
 from fetchers.core.store.ledger import Counts
 from fetchers.core.wire.courtesy import Budget
 from fetchers.core.wire.gateway import Courtesy
 from fetchers.core.wire.http import Session
 
+MANY_NEW = 10_000  # rows of a run, added, changed and gone together
 LONG_LOG = 256 << 20  # bytes; a load that nobody stands in the way of keeps it at a few
 
 
@@ -197,6 +198,7 @@ class Job:
         self._ask_again(planned.parts)
         streams = [comparer.stream for comparer in self._comparers.values()]  # some may have more columns now
         held = self._settle(streams)
+        self._take_stock(streams)
         self._drift.remember({name: comparer.schema for name, comparer in self._comparers.items()})
         if self._failures:
             self._staging.discard()  # whoever asks for the failed parts asks for the held ones too
@@ -448,6 +450,16 @@ class Job:
             "the disk is full.",
             "warning",
         )
+
+    def _take_stock(self, streams: list[Stream]) -> None:
+        """After many new rows: a server that does not know how many there are looks up notes by reading them all."""
+        counts = self._tally.counts
+        if self._rehearsal is not None or counts.added + counts.changed + counts.gone < MANY_NEW:
+            return
+        try:
+            sql.take_stock(self._db, [table for stream in streams for table in discovered.tables(stream)])
+        except StorageError as trouble:
+            self._events.log(f"The destination did not look at its own sizes: {trouble}", "warning")
 
     # -- close and tell -----------------------------------------------------------------------------------
 

@@ -30,6 +30,9 @@ QUESTIONS_AT_ONCE = 200  # whose answers PostgreSQL sends together
 ROWS_AT_ONCE = 5000  # in memory, on their way into PostgreSQL
 MANY_ROWS = 50  # from here on, PostgreSQL takes a COPY and one statement sooner than a statement for each row
 
+# Our tables that have a row for each of many rows of a source's.
+BESIDE = ("_hamgam_rejected", "_hamgam_search", "_hamgam_changes")
+
 Row = tuple[Any, ...]  # of a table, in the order of its stream's columns
 
 
@@ -330,6 +333,16 @@ def log_size(db: Destination) -> int:
         return Path(f"{db.filename}-wal").stat().st_size
     except FileNotFoundError:
         return 0
+
+
+def take_stock(db: Destination, tables: Iterable[str]) -> None:
+    """Let PostgreSQL look at how much there is in these tables and in ours beside them: its plans go by that.
+
+    SQLite's go by the indexes. Autovacuum does it too, but only after a minute, and not where somebody switched it
+    off. Raises StorageError.
+    """
+    if on_postgresql(db):
+        db.execute(f"ANALYZE {names([*tables, *BESIDE])}")
 
 
 def number(db: Destination, statement: str, values: Sequence[Any] = ()) -> int:
