@@ -272,10 +272,10 @@ class Engine:
             claimed = claim_waiting(self._factory, epoch=epoch, room=room, now=utcnow())
             self._busy.update(claimed)
         for run_id in claimed:
-            # Not before it is in `_busy`: the sweep would take it for an orphan.
-            self._scheduler.add_job(
-                self._supervise, args=(run_id, epoch), executor="runs", id=f"run-{run_id}"
-            )
+            # Not before it is in `_busy`: the sweep would take it for an orphan. Without a name of its own: APScheduler
+            # refuses a job while one of the same name ends, as that of the attempt before may do just now, and the
+            # run would be claimed for ever and begun by nobody.
+            self._scheduler.add_job(self._supervise, args=(run_id, epoch), executor="runs")
 
     def _supervise(self, run_id: int, epoch: int) -> None:
         try:

@@ -2,10 +2,13 @@
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from apscheduler.executors.pool import ThreadPoolExecutor
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -16,7 +19,7 @@ from panel.db import writing
 from panel.engine import lease as leases
 from panel.engine import process
 from panel.engine.lease import Holder
-from panel.engine.worker import EngineBusy, Pace, execute_here
+from panel.engine.worker import Engine, EngineBusy, Pace, execute_here
 from panel.models import DataSync, SyncRun
 from tests.panel.engine.workshop import STUB, Workshop, as_written, until
 from tests.warm import Warm
@@ -213,6 +216,31 @@ def test_a_leader_that_hangs_and_comes_back_starts_nothing_and_judges_nothing(
     first.terminate()
     assert first.wait(30) == 0
     assert office.led_by(second).epoch == holder.epoch
+
+
+def test_an_attempt_may_begin_while_the_one_before_is_still_ending(
+    office: Office, add_sync: AddSync, house_config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool of threads learns late that the first is over; the second must not be refused for it."""
+    told = ThreadPoolExecutor._run_job_success
+
+    def told_late(self: ThreadPoolExecutor, *ended: object) -> None:
+        time.sleep(1)
+        told(self, *ended)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "_run_job_success", told_late)
+    run = office.ask(add_sync(**play("may_heal", "success"), retries=1))
+    pace = Pace(lease=30, renew=0.3, tick=0.2, sweep=0.5, standby=0.2)
+    engine = Engine(house_config, pace=pace, child=STUB, grace=2.0, resolve=as_written)
+    thread = threading.Thread(target=engine.run_forever)
+    thread.start()
+    try:
+        until(lambda: office.status(run) == "success", "the second attempt")
+    finally:
+        engine._busy.clear()  # or one that is stuck would never end
+        engine.stop()
+        thread.join(60)
+    assert not thread.is_alive()
 
 
 def test_a_command_executes_a_run_itself_where_no_engine_leads(
