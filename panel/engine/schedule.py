@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 
 from cronsim import CronSim, CronSimError
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -266,6 +266,12 @@ def _turn(session: Session, sync: DataSync, now: datetime, calendar: Calendar) -
     if asked.joined and asked.run.scheduled_for != tick:
         _skip(session, sync, missed, "still_running", asked.run.id)
     else:
+        # A back-off may have left it out in advance, and was ended since by whoever planned anew.
+        session.execute(
+            delete(SkippedTick)
+            .where(SkippedTick.sync_id == sync.id, SkippedTick.due_at == tick)
+            .execution_options(synchronize_session=False)
+        )
         _skip(session, sync, [at for at in missed if at != tick], "caught_up", asked.run.id)
     sync.next_run_at = coming
     return None if asked.joined else asked.run
@@ -286,4 +292,6 @@ def _skip(session: Session, sync: DataSync, ticks: list[datetime], reason: str, 
         return
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     rows = [{"sync_id": sync.id, "due_at": tick, "reason": reason, "run_id": run_id} for tick in ticks]
-    session.execute(dialect.insert(SkippedTick).values(rows).on_conflict_do_nothing())
+    statement = dialect.insert(SkippedTick).values(rows)
+    told = {"reason": statement.excluded.reason, "run_id": statement.excluded.run_id}
+    session.execute(statement.on_conflict_do_update(index_elements=["sync_id", "due_at"], set_=told))

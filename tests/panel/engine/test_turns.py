@@ -192,20 +192,41 @@ def test_a_turn_that_is_seconds_late_begins_though_the_quiet_hours_have(
 # -- back-off ----------------------------------------------------------------------------------------------
 
 
-def test_turns_that_a_back_off_leaves_out_are_written_down(factory: Factory, add_sync: AddSync) -> None:
-    add_sync(
-        schedule_kind="interval", interval_minutes=10, next_run_at=NOON, retries=0, consecutive_failures=2
-    )
-    [run] = start_due(factory, NOON)
+def fail(factory: Factory, run: SyncRun, now: datetime) -> None:
     with writing(factory) as session:
         session.merge(EngineLease(id=1, owner="test", epoch=1))
         session.flush()
         assert runs.claim(session, run.id, epoch=1, now=NOON) is not None
     with writing(factory) as session:
         judged = Judgement("failed", Fault("E_SERVER", {"status": 503}))
-        assert settle(session, run.id, judged, epoch=1, now=NOON + minutes(2)) == "failed"
+        assert settle(session, run.id, judged, epoch=1, now=now) == "failed"
+
+
+def test_turns_that_a_back_off_leaves_out_are_written_down(factory: Factory, add_sync: AddSync) -> None:
+    add_sync(
+        schedule_kind="interval", interval_minutes=10, next_run_at=NOON, retries=0, consecutive_failures=2
+    )
+    [run] = start_due(factory, NOON)
+    fail(factory, run, NOON + minutes(2))
     assert only(factory, DataSync).next_run_at == NOON + minutes(50), "40 minutes on, and then its beat"
     assert skipped(factory) == [(NOON + minutes(number), "backing_off") for number in (10, 20, 30, 40)]
+
+
+def test_a_turn_that_a_back_off_had_left_out_is_told_as_what_became_of_it(
+    factory: Factory, add_sync: AddSync
+) -> None:
+    """Whoever plans anew ends a back-off, whose turns were written down in advance."""
+    add_sync(schedule_kind="cron", cron="*/10 * * * *", next_run_at=NOON, retries=0, consecutive_failures=2)
+    [run] = start_due(factory, NOON)
+    fail(factory, run, NOON + minutes(2))
+    assert [reason for _, reason in skipped(factory)] == ["backing_off"] * 4
+    with writing(factory) as session:
+        schedule.replan(session, NOON + minutes(3))
+    [again] = start_due(factory, NOON + minutes(10))
+    assert start_due(factory, NOON + minutes(20)) == []
+    assert again.scheduled_for == NOON + minutes(10)
+    told = [(20, "still_running"), (30, "backing_off"), (40, "backing_off")]
+    assert skipped(factory) == [(NOON + minutes(number), reason) for number, reason in told]
 
 
 @pytest.mark.parametrize(
