@@ -5,6 +5,7 @@ newer ordinary run begins (`superseded`, written by runs.claim), or it is older 
 To accept is a run of its own, in mode `approve`; its success is the decision `approved` (written by runs.finish).
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -20,6 +21,9 @@ def N_(text: str) -> str:
     return text
 
 
+_UNDECIDED = (SyncRun.status == "held", SyncRun.decision.is_(None))
+
+
 class CannotDecide(Exception):
     """There is nothing to decide about this run now. Its text is an English sentence (a msgid)."""
 
@@ -31,10 +35,18 @@ def waits(run: SyncRun) -> bool:
 
 def waiting(session: Session, sync: DataSync) -> SyncRun | None:
     """The newest run of a sync that waits for a decision."""
-    held = select(SyncRun).where(
-        SyncRun.sync_id == sync.id, SyncRun.status == "held", SyncRun.decision.is_(None)
-    )
-    return session.scalars(held.order_by(SyncRun.id.desc()).limit(1)).one_or_none()
+    return holds(session, [sync.id]).get(sync.id)
+
+
+def holds(session: Session, sync_ids: Sequence[int]) -> dict[int, SyncRun]:
+    """Of each of these syncs the newest run that waits for a decision."""
+    held = select(SyncRun).where(SyncRun.sync_id.in_(sync_ids), *_UNDECIDED).order_by(SyncRun.id)
+    return {run.sync_id: run for run in session.scalars(held)}
+
+
+def waiting_syncs(session: Session) -> set[int]:
+    """The syncs with a run that waits for a decision."""
+    return set(session.scalars(select(SyncRun.sync_id).where(*_UNDECIDED)))
 
 
 def approve(
@@ -65,7 +77,7 @@ def reject(session: Session, run: SyncRun, *, now: datetime, user: User | str | 
 
 def overdue(session: Session, now: datetime) -> list[SyncRun]:
     """Runs that have waited for a decision longer than their sync allows."""
-    held = select(SyncRun).where(SyncRun.status == "held", SyncRun.decision.is_(None)).order_by(SyncRun.id)
+    held = select(SyncRun).where(*_UNDECIDED).order_by(SyncRun.id)
     return [
         run
         for run in session.scalars(held)

@@ -5,12 +5,13 @@ and one memory of it in the folder `instance/gateways` (fetchers/core/wire/gatew
 adds: which sources are behind which gateway, and the lamp of each, read from that folder and never written.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
 from fetchers.core.wire import gateway, lamps
@@ -93,17 +94,29 @@ def gateways(session: Session, config: Config) -> list[Gateway]:
 def _behind(session: Session, config: Config) -> dict[str, tuple[list[str], Budget]]:
     """By gateway: the sources behind it, and the gentlest of their settings."""
     found: dict[str, tuple[list[str], Budget]] = {}
-    rows = select(DataSync.key, DataSync.fetcher, DataSync.settings).order_by(DataSync.key)
+    asked: dict[tuple[str, str], tuple[str, Budget] | None] = {}  # many sources have the same settings
+    rows = select(DataSync.key, DataSync.fetcher, cast(DataSync.settings, Text)).order_by(DataSync.key)
     for key, fetcher, stored in session.execute(rows):
-        plain = settings.known(fetcher, stored, config, "base_url", "connections", "requests_per_second")
-        try:
-            address = gateway.key_of(str(plain.get("base_url") or ""))
-            budget = Budget(int(plain["connections"]), float(plain["requests_per_second"]))
-        except (KeyError, TypeError, ValueError):
-            continue  # no gateway, or none yet; the source's own row says what is missing
-        sources, gentlest = found.get(address, ([], budget))
-        found[address] = ([*sources, key], gentlest.gentler(budget))
+        if (fetcher, stored) not in asked:
+            asked[fetcher, stored] = _asked(fetcher, json.loads(stored), config)
+        behind = asked[fetcher, stored]
+        if behind is None:
+            continue
+        address, budget = behind
+        sources, gentlest = found.setdefault(address, ([], budget))
+        sources.append(key)
+        found[address] = (sources, gentlest.gentler(budget))
     return found
+
+
+def _asked(fetcher: str, stored: dict[str, Any], config: Config) -> tuple[str, Budget] | None:
+    """Which gateway a source asks, and how gently by its own settings; None: none, or none yet."""
+    plain = settings.known(fetcher, stored, config, "base_url", "connections", "requests_per_second")
+    try:
+        address = gateway.key_of(str(plain.get("base_url") or ""))
+        return address, Budget(int(plain["connections"]), float(plain["requests_per_second"]))
+    except (KeyError, TypeError, ValueError):
+        return None  # the source's own row says what is missing
 
 
 def _lamp(config: Config, address: str) -> Lamp:

@@ -23,7 +23,7 @@ LATE_AFTER = timedelta(minutes=2)  # a full engine or a restart takes as long, a
 
 
 @dataclass(frozen=True)
-class Standing:
+class Timeliness:
     """How a sync stands with time.
 
     turn: None, `late` or `overdue`; due_at: the due time that nothing has answered then.
@@ -55,7 +55,7 @@ class Standing:
         return {"late": self.turn, "late_since": iso(self.due_at), "stale": self.stale}
 
 
-def standing(sync: DataSync, now: datetime) -> Standing:
+def timeliness(sync: DataSync, now: datetime) -> Timeliness:
     """How this sync stands with time now."""
     due_at = _unanswered(sync, now)
     turn = None
@@ -63,14 +63,14 @@ def standing(sync: DataSync, now: datetime) -> Standing:
         grace = timedelta(minutes=sync.grace_minutes)
         turn = OVERDUE if now - due_at > max(grace, LATE_AFTER) else LATE
     fresh_until = sync.fresh_until
-    return Standing(
+    return Timeliness(
         turn,
         None if turn is None else due_at,
         None if fresh_until is None else now > fresh_until,
     )
 
 
-def needing_a_person(session: Session, now: datetime) -> list[tuple[DataSync, Standing]]:
+def needing_a_person(session: Session, now: datetime) -> list[tuple[DataSync, Timeliness]]:
     """The syncs of which something is overdue or stale, by name."""
     may_be: Sequence[DataSync] = session.scalars(
         select(DataSync)
@@ -85,7 +85,7 @@ def needing_a_person(session: Session, now: datetime) -> list[tuple[DataSync, St
         )
         .order_by(DataSync.key)
     ).all()
-    judged = [(sync, standing(sync, now)) for sync in may_be]
+    judged = [(sync, timeliness(sync, now)) for sync in may_be]
     return [(sync, how) for sync, how in judged if how.needs_a_person]
 
 

@@ -8,10 +8,10 @@ Settings that declare `env` (the gateway's address and login) belong to the gate
 one of them saves it to every sync whose fetcher declares the same variable.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Protocol, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic import Field as PydanticField
@@ -50,6 +50,19 @@ class Limits(BaseModel):
     # people who left are personal data, and are not kept without end.
     diary_days: int = PydanticField(1095, ge=0, le=36_500)
     new_fields: Literal["add", "ignore", "freeze"] = "add"
+
+
+class Stored(Protocol):
+    """What is kept of a sync's settings: its row, or these columns of it."""
+
+    @property
+    def fetcher(self) -> str: ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]: ...
+
+    @property
+    def secrets(self) -> bytes | None: ...
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ def is_secret(info: FieldInfo) -> bool:
     return info.annotation is SecretStr or SecretStr in get_args(info.annotation)
 
 
-def declared(sync: DataSync) -> Mapping[str, FieldInfo]:
+def declared(sync: Stored) -> Mapping[str, FieldInfo]:
     """The settings that the sync's fetcher declares, by name; none for a broken fetcher file."""
     fetcher = registry.load(sync.fetcher).fetcher
     return {} if fetcher is None else fetcher.Settings.model_fields
@@ -113,6 +126,11 @@ def active_campuses(session: Session) -> list[str]:
 
 def resolved(sync: DataSync, session: Session, config: Config) -> Resolved:
     """Everything that a run of this sync is told, checked by the fetcher's own `Settings`."""
+    return resolve(sync, config, lambda: active_campuses(session))
+
+
+def resolve(sync: Stored, config: Config, campuses: Callable[[], list[str]]) -> Resolved:
+    """The same for who has read the columns himself. campuses: asked only if the fetcher wants the list."""
     listing = registry.load(sync.fetcher)
     if listing.fetcher is None:
         return Resolved({}, {}, [("", listing.error or "the fetcher file cannot be used")])
@@ -124,7 +142,7 @@ def resolved(sync: DataSync, session: Session, config: Config) -> Resolved:
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for name, info in model.model_fields.items():
-        found, origin = _found(name, info, sync, secrets, session, config)
+        found, origin = _found(name, info, sync, secrets, config, campuses)
         origins[name] = origin
         if origin != "default":
             values[name] = found
@@ -138,13 +156,13 @@ def resolved(sync: DataSync, session: Session, config: Config) -> Resolved:
 def _found(
     name: str,
     info: FieldInfo,
-    sync: DataSync,
+    sync: Stored,
     secrets: Mapping[str, Any],
-    session: Session,
     config: Config,
+    campuses: Callable[[], list[str]],
 ) -> tuple[Any, str]:
     if extra(info).get("filled_from") == "campuses":
-        return active_campuses(session), "list"
+        return campuses(), "list"
     from_environment = config.variable(extra(info).get("env"))
     if from_environment is not None:
         return from_text(info, from_environment), "environment"
@@ -221,7 +239,7 @@ def form_values(sync: DataSync, session: Session, config: Config) -> dict[str, F
     for name, info in declared(sync).items():
         if extra(info).get("filled_from"):
             continue
-        value, origin = _found(name, info, sync, secrets, session, config)
+        value, origin = _found(name, info, sync, secrets, config, lambda: active_campuses(session))
         env = extra(info).get("env")
         if is_secret(info):
             value = MASK if value else ""
@@ -361,7 +379,7 @@ def _together(
         return []
     whole: dict[str, Any] = {}
     for name, info in fields.items():
-        value, origin = _found(name, info, sync, {}, session, config)
+        value, origin = _found(name, info, sync, {}, config, lambda: active_campuses(session))
         if origin in ("environment", "list"):
             whole[name] = value
         elif name in stored:

@@ -12,12 +12,14 @@ from fetchers.core import registry
 from panel.admin import sources
 from panel.admin.guarded import GuardedModelView
 from panel.admin.settings_form import LIMIT_WORDS
-from panel.admin.show import digits, exact, moment, number
+from panel.admin.show import digits, exact, moment, number, some
 from panel.admin.tokens import SCOPE_WORDS
 from panel.admin.users import ROLE_WORDS
 from panel.auth.locale import current
 from panel.models import AuditEntry
 from panel.settings import extra
+
+MOST_NAMED = 20  # of a list in one entry
 
 ACTION_WORDS = {
     "login": lazy("signed in"),
@@ -154,8 +156,7 @@ def written_out(entry: AuditEntry) -> Markup | str:
 
 def _value(entry: AuditEntry, name: str, value: Any) -> str:
     if isinstance(value, list):
-        comma = "، " if current() == "fa" else ", "
-        return comma.join(_one(entry, name, one) for one in value)
+        return some(value, lambda one: _one(entry, name, one), MOST_NAMED)
     return _one(entry, name, value)
 
 

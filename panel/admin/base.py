@@ -59,6 +59,11 @@ def page_number(name: str = "page") -> int:
 
 def address_with(**changes: Any) -> str:
     """This page's address with some of its arguments changed; None takes one away."""
+    return address_at(request.path, **changes)
+
+
+def address_at(path: str, **changes: Any) -> str:
+    """Another address with this page's arguments, some of them changed."""
     args = {name: value for name, value in request.args.items() if name not in changes}
     args.update({name: str(value) for name, value in changes.items() if value is not None})
-    return request.path + ("?" + urlencode(args) if args else "")
+    return path + ("?" + urlencode(args) if args else "")

@@ -72,7 +72,7 @@ def page_of(run: SyncRun | None) -> dict[str, Any]:
         "kind_badge": change_rows.kind_badge,
         "kind_words": change_rows.KIND_WORDS,
         "fields": change_rows.field_choices(),
-        "sources": [(sync.key, sources.label(sync.fetcher)) for sync in syncs],
+        "sources": sources.choices(syncs),
         "problems": problems,
         "since": persian.jalali_date(since, current()) if since else None,
         "cut": bool(run and since and run.started_at and run.started_at < since),

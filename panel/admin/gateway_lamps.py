@@ -54,12 +54,11 @@ def shown(session: Session, config: Config, now: datetime) -> list[Shown]:
 
 def _shown(one: Gateway, now: datetime) -> Shown:
     word = WORDS[one.lamp.kind]
-    comma = "، " if current() == "fa" else ", "
     return Shown(
         address=one.address,
         light=one.light,
         badge=show.badge(COLOURS[one.light], ICONS[one.lamp.kind], word),
-        sources=comma.join(sources.label(key) for key in one.sources),
+        sources=show.some(one.sources, sources.label),
         since=one.lamp.since if one.light in ("amber", "red") else None,
         lines=[line for line in (_why(one), _next(one, now), _budget(one)) if line],
         answered_at=one.lamp.answered_at,

@@ -50,7 +50,7 @@ class QualityView(base.PanelView):
             trouble = show.explained(error.code, error.params).what
         return self.render(
             "quality.html",
-            sources=[(sync.key, sources.label(sync.fetcher)) for sync in syncs],
+            sources=sources.choices(syncs),
             chosen=chosen.key if chosen else None,
             found=found,
             trouble=trouble,
@@ -85,7 +85,7 @@ class QualityView(base.PanelView):
             trouble=trouble,
             given=given,
             filtered=any(given[name] for name in FILTERS if name != "source"),
-            sources=[(sync.key, sources.label(sync.fetcher)) for sync in _syncs()],
+            sources=sources.choices(_syncs()),
             reasons=sorted(
                 ((name, words(current())) for name, words in {**flags.FLAGS, **flags.REJECTS}.items()),
                 key=lambda pair: pair[1],

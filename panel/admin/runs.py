@@ -32,7 +32,8 @@ class RunsView(HeldPages, base.PanelView):
     @expose("/")
     def index(self) -> ResponseReturnValue:
         session = db.session()
-        syncs = {sync.key: sync for sync in session.scalars(select(DataSync).order_by(DataSync.key))}
+        columns = select(DataSync.id, DataSync.key, DataSync.fetcher).order_by(DataSync.key)
+        syncs = {sync.key: sync for sync in session.execute(columns)}
         key, status = request.args.get("source"), request.args.get("status")
         where = []
         if key in syncs:
@@ -53,7 +54,7 @@ class RunsView(HeldPages, base.PanelView):
         return self.render(
             "runs.html",
             runs=found,
-            labels={sync.id: sources.listing(sync).label(show.current()) for sync in syncs.values()},
+            labels=sources.labels(syncs.values()),
             syncs=syncs,
             key=key,
             status=status,

@@ -95,7 +95,7 @@ class Form:
     guard: list[Box]
     drift: list[Box]
     watch: list[Box]
-    shared_with: list[str]
+    shared_with: str
     has_campuses: bool
     campuses: int
     schedule: schedule_form.Part
@@ -116,7 +116,6 @@ def form(
     boxes = {name: _box(shown, typed, problems.get(name)) for name, shown in values.items()}
     advanced = [name for name in boxes if settings.extra(declared[name]).get("advanced")]
     shared = sorted({key for shown in values.values() for key in shown.shared_with})
-    labels = [registry.load(key).label(current()) for key in shared]
     limits = {name: _limit(name, sync, typed, problems.get(name)) for name in settings.Limits.model_fields}
     return Form(
         main=[box for name, box in boxes.items() if name not in advanced],
@@ -125,7 +124,7 @@ def form(
         guard=[limits[name] for name in GUARD],
         drift=[limits[name] for name in DRIFT],
         watch=[limits[name] for name in WATCH],
-        shared_with=labels,
+        shared_with=show.some(shared, lambda key: registry.load(key).label(current())),
         has_campuses=any(settings.extra(info).get("filled_from") == "campuses" for info in declared.values()),
         campuses=len(settings.active_campuses(session)),
         schedule=schedule_form.part(sync, session, now, typed),

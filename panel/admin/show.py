@@ -4,7 +4,7 @@ Registered as template globals by `install`, so that templates hold no logic of 
 shown relative first ("2 hours ago") with the exact time on hover and for screen readers.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -141,9 +141,16 @@ def listed(words: Iterable[object]) -> str:
     return ("، " if current() == "fa" else ", ").join(str(word) for word in words)
 
 
+def some(names: Sequence[Any], word: Callable[[Any], object], most: int = 5) -> str:
+    """The words for these names; of many, the first ones and how many more there are."""
+    told = listed(word(name) for name in names[:most])
+    more = len(names) - most
+    return told if more <= 0 else _("%(names)s and %(n)s more", names=told, n=number(more))
+
+
 def trouble(one: Trouble) -> str:
     """What is missing on the calendar, in the reader's language."""
-    sources = listed(registry.load(key).label(current()) for key in one.syncs)
+    sources = some(one.syncs, lambda key: registry.load(key).label(current()))
     return digits(_(one.text, **one.params(sources)))
 
 

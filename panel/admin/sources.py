@@ -1,13 +1,18 @@
 """The sources as the status table shows them: state, last and next sync, counts, and what to do next."""
 
+import json
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple, Protocol, TypeVarTuple
 
 from flask_babel import gettext as _
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, select
+from sqlalchemy.orm import Session, aliased
 
 from fetchers.core import registry
+from fetchers.core.clean.text import fold
+from fetchers.core.fetcher import Fetcher
 from panel import decisions, lateness, settings
 from panel.admin import schema_words, show
 from panel.auth.locale import current
@@ -17,6 +22,43 @@ from panel.models import ACTIVE, DataSync, SyncRun
 STRIP = 14
 LONGER_THAN_USUAL = 1.5
 BAR_HEIGHTS = 6
+SOURCES_A_PAGE = 50
+STATES_REMEMBERED = 5_000  # of settings; the sources of a large house in both languages
+
+Columns = TypeVarTuple("Columns")
+_told: dict[Hashable, str | None] = {}
+
+
+class Named(Protocol):
+    """A sync, or these columns of it."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def fetcher(self) -> str: ...
+
+
+class Past(NamedTuple):
+    """What the strip shows of a run."""
+
+    id: int
+    status: str
+    duration_seconds: float | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    requested_at: datetime
+
+
+class _Stored(NamedTuple):
+    """What is kept of a sync's settings."""
+
+    fetcher: str
+    settings: Mapping[str, Any]
+    secrets: bytes | None
 
 
 @dataclass(frozen=True)
@@ -39,7 +81,7 @@ class Source:
     missing: str | None  # which settings are missing
     run: SyncRun | None  # the newest one
     bars: list[Bar]
-    standing: lateness.Standing
+    timeliness: lateness.Timeliness
     elapsed: float | None
     question: str  # what the button asks before it syncs
     hold: SyncRun | None = None  # the run that waits for a decision
@@ -71,9 +113,61 @@ class Source:
         return None
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What is known of every source, also of those on other pages of the status table."""
+
+    id: int
+    key: str
+    label: str
+    status: str | None
+    broken: str | None
+    missing: str | None
+    held: bool  # a run of it waits for a decision
+    late: bool  # a turn of it is overdue, or its data are stale
+
+    @property
+    def active(self) -> bool:
+        return self.status in ACTIVE
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether it stays as it is until somebody does something."""
+        return bool(self.broken or self.missing or self.held or self.late or self.status == "failed")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A page of the sources that were asked for."""
+
+    standings: Sequence[Standing]
+    total: int
+    page: int
+    pages: int
+
+
 def label(key: str) -> str:
     """What people call a source, in their language."""
     return registry.load(key).label(current())
+
+
+def labels(syncs: Iterable[Named]) -> dict[int, str]:
+    """What people call these sources, by id; sources of one fetcher are told apart by their keys."""
+    by_fetcher: dict[str, list[Named]] = {}
+    for sync in syncs:
+        by_fetcher.setdefault(sync.fetcher, []).append(sync)
+    named = {}
+    for fetcher, same in by_fetcher.items():
+        name = label(fetcher)
+        for sync in same:
+            named[sync.id] = name if len(same) == 1 else f"{name} (\u2068{sync.key}\u2069)"
+    return named
+
+
+def choices(syncs: Collection[Named]) -> list[tuple[str, str]]:
+    """The sources for a list to choose from: key, and what people call it."""
+    named = labels(syncs)
+    return [(sync.key, named[sync.id]) for sync in syncs]
 
 
 def listing(sync: DataSync) -> registry.Listing:
@@ -81,42 +175,122 @@ def listing(sync: DataSync) -> registry.Listing:
     return registry.load(sync.fetcher)
 
 
-def sources(session: Session, config: Config, now: datetime) -> list[Source]:
+def standings(session: Session, config: Config, now: datetime) -> list[Standing]:
     """Every source, in the catalogue's order."""
-    syncs = session.scalars(select(DataSync).order_by(DataSync.key)).all()
-    return [source(sync, session, config, now) for sync in syncs]
+    columns = (
+        DataSync.id, DataSync.key, DataSync.fetcher, cast(DataSync.settings, Text), DataSync.secrets,
+        DataSync.status,
+    )  # fmt: skip
+    files: dict[str, registry.Listing] = {}
+    missing = _Missing(session, config)
+    held = decisions.waiting_syncs(session)
+    late = {sync.id for sync, _how in lateness.needing_a_person(session, now)}
+    found = []
+    for id, key, fetcher, stored, secrets, status in session.execute(select(*columns).order_by(DataSync.key)):
+        if fetcher not in files:
+            files[fetcher] = registry.load(fetcher)
+        file = files[fetcher]
+        found.append(
+            Standing(
+                id=id,
+                key=key,
+                label=file.label(current()),
+                status=status,
+                broken=file.error,
+                missing=missing.of(file, stored, secrets),
+                held=id in held,
+                late=id in late,
+            )
+        )
+    return found
+
+
+def choose(everything: Sequence[Standing], search: str, which: str | None, page: int) -> Chosen:
+    """The page of the status table that was asked for; where there are several, those that need a person come first.
+
+    which: needs, active; None: all.
+    """
+    words = fold(search).split()
+    fitting = [
+        one
+        for one in everything
+        if (which != "needs" or one.needs_a_person)
+        and (which != "active" or one.active)
+        and all(word in fold(f"{one.label} {one.key}") for word in words)
+    ]
+    pages = max(1, -(-len(fitting) // SOURCES_A_PAGE))
+    if pages > 1:
+        fitting.sort(key=lambda one: not one.needs_a_person)
+    page = min(page, pages)
+    return Chosen(fitting[(page - 1) * SOURCES_A_PAGE : page * SOURCES_A_PAGE], len(fitting), page, pages)
+
+
+def sources(session: Session, config: Config, now: datetime, chosen: Sequence[Standing]) -> list[Source]:
+    """These sources as the status table shows them, in this order. As many statements for fifty as for one."""
+    wanted = select(DataSync).where(DataSync.id.in_([one.id for one in chosen]))
+    syncs = {sync.id: sync for sync in session.scalars(wanted)}
+    missing = {one.id: one.missing for one in chosen}
+    return _built([syncs[one.id] for one in chosen if one.id in syncs], missing, session, now)
 
 
 def source(sync: DataSync, session: Session, config: Config, now: datetime) -> Source:
-    file = listing(sync)
-    last = session.scalars(
-        select(SyncRun)
-        .where(SyncRun.sync_id == sync.id, SyncRun.dry_run.is_(False))
-        .order_by(SyncRun.id.desc())
-        .limit(STRIP)
-    ).all()
+    """One source as the status table shows it."""
+    missing = _Missing(session, config).of(listing(sync), json.dumps(sync.settings), sync.secrets)
+    [one] = _built([sync], {sync.id: missing}, session, now)
+    return one
+
+
+def _built(
+    syncs: Sequence[DataSync], missing: Mapping[int, str | None], session: Session, now: datetime
+) -> list[Source]:
+    ids = [sync.id for sync in syncs]
+    strips = _strips(session, ids)
     # A rehearsal says nothing about the data that are there, so it is shown only while it runs.
-    active = session.scalar(
-        select(SyncRun).where(SyncRun.sync_id == sync.id, SyncRun.dry_run, SyncRun.status.in_(ACTIVE))
+    rehearsed = select(SyncRun).where(
+        SyncRun.sync_id.in_(ids), SyncRun.status.in_(ACTIVE), SyncRun.dry_run.is_(True)
     )
-    newest = active or (last[0] if last else None)
-    name = file.label(current())
-    return Source(
-        sync=sync,
-        label=name,
-        broken=file.error,
-        missing=None if file.error else _missing(sync, session, config),
-        run=newest,
-        bars=_bars(list(reversed(last)), now),
-        standing=lateness.standing(sync, now),
-        elapsed=elapsed(newest, now),
-        question=_question(name, sync),
-        hold=decisions.waiting(session, sync),
-        in_parts=bool(file.fetcher and any(one.partition_columns for one in file.fetcher.streams())),
-        news=schema_words.news(sync, now),
-        paused_until=sync.paused_until if sync.paused_until and now < sync.paused_until else None,
-        waiting=show.waiting(newest, now) if newest is not None else None,
-    )
+    newest = {run.sync_id: run for run in session.scalars(rehearsed)}
+    last = [strip[-1].id for sync_id, strip in strips.items() if sync_id not in newest]
+    newest |= {run.sync_id: run for run in session.scalars(select(SyncRun).where(SyncRun.id.in_(last)))}
+    holds = decisions.holds(session, ids)
+    found = []
+    for sync in syncs:
+        file, run = listing(sync), newest.get(sync.id)
+        name = file.label(current())
+        found.append(
+            Source(
+                sync=sync,
+                label=name,
+                broken=file.error,
+                missing=missing[sync.id],
+                run=run,
+                bars=_bars(strips.get(sync.id, ()), now),
+                timeliness=lateness.timeliness(sync, now),
+                elapsed=elapsed(run, now),
+                question=_question(name, sync),
+                hold=holds.get(sync.id),
+                in_parts=bool(file.fetcher and any(one.partition_columns for one in file.fetcher.streams())),
+                news=schema_words.news(sync, now),
+                paused_until=sync.paused_until if sync.paused_until and now < sync.paused_until else None,
+                waiting=show.waiting(run, now) if run is not None else None,
+            )
+        )
+    return found
+
+
+def _strips(session: Session, ids: Sequence[int]) -> dict[int, list[Past]]:
+    """The newest runs of each source, the newest last; rehearsals are none."""
+    columns = (
+        SyncRun.sync_id, SyncRun.id, SyncRun.status, SyncRun.duration_seconds, SyncRun.started_at,
+        SyncRun.finished_at, SyncRun.requested_at,
+    )  # fmt: skip
+    newest = _newest_of_each(select(*columns), ids, STRIP, lambda run: [run.dry_run.is_(False)])
+    strips: dict[int, list[Past]] = {}
+    for sync_id, id, status, seconds, started, finished, requested in session.execute(
+        newest.order_by(SyncRun.id)
+    ):
+        strips.setdefault(sync_id, []).append(Past(id, status, seconds, started, finished, requested))
+    return strips
 
 
 def is_slow(elapsed: float | None, usual: float | None) -> bool:
@@ -124,28 +298,87 @@ def is_slow(elapsed: float | None, usual: float | None) -> bool:
     return bool(elapsed and usual and elapsed > max(LONGER_THAN_USUAL * usual, usual + 30))
 
 
-def elapsed(run: SyncRun | None, now: datetime) -> float | None:
+def _newest_of_each(
+    chosen: Select[*Columns],
+    ids: Sequence[int],
+    many: int,
+    fits: Callable[[type[SyncRun]], list[ColumnElement[bool]]],
+) -> Select[*Columns]:
+    """Of each of these syncs its newest runs that fit, however many more there are.
+
+    It begins, for each sync, at the oldest of them, which an index finds; a window function would read all its runs.
+    """
+    other = aliased(SyncRun)
+    oldest = (
+        select(other.id)
+        .where(other.sync_id == DataSync.id, *fits(other))
+        .order_by(other.id.desc())
+        .offset(many - 1)
+        .limit(1)
+        .scalar_subquery()
+    )
+    belongs = and_(SyncRun.sync_id == DataSync.id, SyncRun.id >= func.coalesce(oldest, 0))
+    return chosen.select_from(DataSync).join(SyncRun, belongs).where(DataSync.id.in_(ids), *fits(SyncRun))
+
+
+def elapsed(run: SyncRun | Past | None, now: datetime) -> float | None:
     """Seconds since an active run began."""
     if run is None or run.status not in ACTIVE or run.started_at is None:
         return None
     return max((now - run.started_at).total_seconds(), 0)
 
 
-def _missing(sync: DataSync, session: Session, config: Config) -> str | None:
-    """The settings without which a run cannot start, by the names that the form shows."""
-    if settings.configured(sync, session, config):
-        return None
-    fields = settings.declared(sync)
-    comma = "، " if current() == "fa" else ", "
-    names = [
-        settings.extra(fields[name]).get(f"title_{current()}") or name if name in fields else why
-        for name, why in settings.resolved(sync, session, config).problems
-        if not (name in fields and settings.extra(fields[name]).get("filled_from"))
-    ]
-    return comma.join(dict.fromkeys(str(name) for name in names))
+class _Missing:
+    """The settings without which a run cannot start, by the names that the form shows.
+
+    They are worked out once for each state of the settings: that opens sealed passwords, and a page asks for all.
+    """
+
+    def __init__(self, session: Session, config: Config) -> None:
+        self._session = session
+        self._config = config
+        self._listed: list[str] | None = None
+        self._around: dict[str, Hashable] = {}
+
+    def of(self, file: registry.Listing, stored: str, secrets: bytes | None) -> str | None:
+        """None if nothing is missing, or if the fetcher's file is broken. stored: the row's settings, as JSON."""
+        if file.fetcher is None:
+            return None
+        if file.key not in self._around:
+            self._around[file.key] = self._what_else(file.fetcher)
+        state = (self._around[file.key], stored, secrets)
+        if state not in _told:
+            if len(_told) >= STATES_REMEMBERED:
+                _told.clear()
+            _told[state] = self._tell(_Stored(file.key, json.loads(stored), secrets))
+        return _told[state]
+
+    def _what_else(self, fetcher: type[Fetcher]) -> Hashable:
+        """What the answer depends on beside the row."""
+        fields = [settings.extra(info) for info in fetcher.Settings.model_fields.values()]
+        from_environment = tuple(self._config.variable(field.get("env")) for field in fields)
+        listed = any(field.get("filled_from") for field in fields)
+        campuses = tuple(self._campuses()) if listed else None
+        return current(), fetcher, self._config.secret_key, from_environment, campuses
+
+    def _tell(self, sync: _Stored) -> str | None:
+        fields = settings.declared(sync)
+        # An empty list of campuses is a plan without parts, which a run reports in its own words.
+        names = [
+            settings.extra(fields[name]).get(f"title_{current()}") or name if name in fields else why
+            for name, why in settings.resolve(sync, self._config, self._campuses).problems
+            if not (name in fields and settings.extra(fields[name]).get("filled_from"))
+        ]
+        comma = "، " if current() == "fa" else ", "
+        return comma.join(dict.fromkeys(str(name) for name in names)) or None
+
+    def _campuses(self) -> list[str]:
+        if self._listed is None:
+            self._listed = settings.active_campuses(self._session)
+        return self._listed
 
 
-def _bars(runs: list[SyncRun], now: datetime) -> list[Bar]:
+def _bars(runs: Sequence[Past], now: datetime) -> list[Bar]:
     seconds = [run.duration_seconds or elapsed(run, now) or 0.0 for run in runs]
     longest = max(seconds, default=0.0) or 1.0
     return [

@@ -1,5 +1,8 @@
 """The home page: the status table."""
 
+from functools import partial
+
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import AdminIndexView, expose
 from flask_babel import gettext as _
@@ -13,6 +16,10 @@ from panel.clock import utcnow
 from panel.extensions import db
 from panel.zones import TEHRAN
 
+LONGEST_SEARCH = 100
+MOST_ANNOUNCED = 20
+WHICH_WORDS = {"needs": lazy("Those that need you"), "active": lazy("Those being synced now")}
+
 
 class StatusView(AdminIndexView):
     """Every source with its state and the next thing to do. Its rows move by themselves."""
@@ -25,38 +32,56 @@ class StatusView(AdminIndexView):
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
-        return self.render("status.html", **self._table())
+        return self.render("status.html", **self._table(), which_words=WHICH_WORDS)
 
     @expose("/status/rows")
     def rows(self) -> ResponseReturnValue:
         """The rows alone, for the open page that asks again and again."""
         table = self._table()
         html = self.render("parts/source_rows.html", **table)
-        announce = " · ".join(
-            f"{one.label}: {show.STATUS_WORDS[one.run.status if one.run else None]}"
-            for one in table["sources"]
-        )
         lamps = [one.announced for one in table["gateways"] if one.announced]
-        return base.fragment(html, active=table["active"], announce=" · ".join([announce, *lamps]))
+        announce = " · ".join([_announced(table["sources"], table["summary"]), *lamps])
+        return base.fragment(html, active=table["active"], announce=announce)
 
     def _table(self) -> dict:
-        now = utcnow()
-        found = sources.sources(db.session(), base.config(), now)
+        session, config, now = db.session(), base.config(), utcnow()
+        search = request.args.get("search", "")[:LONGEST_SEARCH].strip()
+        which = request.args.get("which") if request.args.get("which") in WHICH_WORDS else None
+        everything = sources.standings(session, config, now)
+        chosen = sources.choose(everything, search, which, base.page_number())
+        found = sources.sources(session, config, now, chosen.standings)
         active = any(one.active for one in found)
         return {
             "sources": found,
+            "several_pages": len(everything) > sources.SOURCES_A_PAGE,
+            "search": search,
+            "which": which,
+            "page": chosen.page,
+            "pages": chosen.pages,
+            "total": chosen.total,
+            "rows_url": base.address_at(url_for("admin.rows")),
+            "address_with": partial(base.address_at, url_for("admin.index")),
             "active": active,
-            "gateways": gateway_lamps.shown(db.session(), base.config(), now),
+            "gateways": gateway_lamps.shown(session, config, now),
             "now": now,
             "seconds": base.ACTIVE_SECONDS if active else base.IDLE_SECONDS,
-            "summary": _summary(found),
-            "troubles": holidays.troubles(db.session(), now.astimezone(TEHRAN).date()),
+            "summary": _summary(everything),
+            "troubles": holidays.troubles(session, now.astimezone(TEHRAN).date()),
         }
 
 
-def _summary(found: list[sources.Source]) -> str:
+def _announced(found: list[sources.Source], summary: str) -> str:
+    """What those who hear the page are told when it has moved: each source's state, or all in one sentence."""
+    if len(found) > MOST_ANNOUNCED:  # it goes in a header, which a proxy in front may find too long
+        return summary
+    return " · ".join(
+        f"{one.label}: {show.STATUS_WORDS[one.run.status if one.run else None]}" for one in found
+    )
+
+
+def _summary(found: list[sources.Standing]) -> str:
     """The answer to "is all well?" in one sentence."""
-    needs = [one for one in found if one.broken or one.missing or _needs_a_person(one)]
+    needs = [one for one in found if one.needs_a_person]
     if not found:
         return ""
     if needs:
@@ -69,7 +94,7 @@ def _summary(found: list[sources.Source]) -> str:
             active,
             n=show.number(active),
         )
-    in_step = sum(one.run is not None and one.run.status == "success" for one in found)
+    in_step = sum(one.status == "success" for one in found)
     if in_step == len(found):
         return _("All sources are in step.")
     if in_step:
@@ -79,8 +104,3 @@ def _summary(found: list[sources.Source]) -> str:
             all=show.number(len(found)),
         )
     return _("Press “Sync” beside a source to bring it in step.")
-
-
-def _needs_a_person(one: sources.Source) -> bool:
-    failed = one.run is not None and one.run.status == "failed"
-    return failed or one.hold is not None or one.standing.needs_a_person

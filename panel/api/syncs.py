@@ -54,7 +54,7 @@ def show_sync(key: str) -> ResponseReturnValue:
 
 
 def _told(sync: DataSync, now: datetime) -> dict[str, Any]:
-    return {**sync.to_dict(), **lateness.standing(sync, now).to_dict()}
+    return {**sync.to_dict(), **lateness.timeliness(sync, now).to_dict()}
 
 
 @api.post("/syncs/<key>/runs")

@@ -1,6 +1,6 @@
 """Which language this request speaks: Persian unless the person or the browser chose otherwise."""
 
-from flask import Flask, current_app, has_request_context, request
+from flask import Flask, current_app, g, has_request_context, request
 from flask_login import current_user
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,10 +14,18 @@ def current() -> str:
     fallback = current_app.config["BABEL_DEFAULT_LOCALE"] if current_app else "fa"
     if not has_request_context():
         return fallback
+    if request.method != "GET":  # which may be about to change it
+        return _chosen() or fallback
+    if "locale" not in g:
+        g.locale = _chosen() or fallback
+    return g.locale
+
+
+def _chosen() -> str | None:
     for choice in (request.args.get("lang"), _own(), request.cookies.get(COOKIE)):
         if choice in LOCALES:
             return choice
-    return fallback
+    return None
 
 
 def _own() -> str | None:

@@ -135,7 +135,7 @@ def status(house: House, key: str | None, as_json: bool) -> None:
             told = [
                 {
                     **sync.to_dict(),
-                    **lateness.standing(sync, now).to_dict(),
+                    **lateness.timeliness(sync, now).to_dict(),
                     "gateway": behind.get(sync.key),
                 }
                 for sync in syncs
@@ -160,7 +160,7 @@ def status(house: House, key: str | None, as_json: bool) -> None:
             if key is None or key in one.sources:
                 click.secho(lamp_words(one), fg=COLOURS[one.light])
         for sync in syncs:
-            for line in lateness.standing(sync, now).in_words(sync):
+            for line in lateness.timeliness(sync, now).in_words(sync):
                 click.secho(f"{sync.key}: {line}", fg="red")
             if sync.last_run is not None and sync.last_run.waiting and sync.last_run.status in ACTIVE:
                 click.echo(f"{sync.key}: {waiting_words(sync.last_run.waiting)}")

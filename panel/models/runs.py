@@ -127,6 +127,9 @@ class SyncRun(Base):
         UniqueConstraint("sync_id", "scheduled_for"),
         Index("ix_sync_runs_sync_id_id", "sync_id", "id"),
         Index("ix_sync_runs_status_not_before", "status", "not_before"),
+        # The list by status, and of one source the newest that ended so: its last success, its holds, its failures.
+        Index("ix_sync_runs_status_id", "status", "id"),
+        Index("ix_sync_runs_sync_id_status_id", "sync_id", "status", "id"),
         # Which run took this one back, or accepts it? And a run is removed (engine/history.py).
         Index(
             "ix_sync_runs_about_run_id",

@@ -28,9 +28,9 @@ def hourly(factory: Factory, add_sync: AddSync) -> DataSync:
     return add_sync(schedule_kind="interval", interval_minutes=60, next_run_at=NOW, grace_minutes=30)
 
 
-def standing(factory: Factory, now: datetime) -> lateness.Standing:
+def standing(factory: Factory, now: datetime) -> lateness.Timeliness:
     with factory() as session:
-        return lateness.standing(session.scalars(select(DataSync)).one(), now)
+        return lateness.timeliness(session.scalars(select(DataSync)).one(), now)
 
 
 def tick(factory: Factory, now: datetime) -> None:

@@ -12,7 +12,7 @@ from panel.clock import utcnow
 from panel.config import Config
 from panel.db import writing
 from tests.panel.admin import example_house
-from tests.web import app, client, maryam, own_app, reza, rows, sara, web_config
+from tests.web import app, bearer, client, maryam, own_app, reza, rows, sara, web_config
 
 __all__ = ["app", "client", "maryam", "own_app", "reza", "rows", "sara", "web_config"]
 
@@ -26,6 +26,12 @@ def house(app: Flask, rows: sessionmaker[Session], web_config: Config) -> Iterat
     yield rows
     browse.reader(web_config.data_database_url).dispose()
     browse.reader.cache_clear()
+
+
+@pytest.fixture
+def maryams_token(rows: sessionmaker[Session]) -> dict[str, str]:
+    """The header by which a program comes in for Maryam."""
+    return bearer(rows, "maryam")
 
 
 def read(client: FlaskClient, path: str, status: int = 200) -> str:

@@ -1,13 +1,11 @@
 """Sentences that sum something up: the status page's first line, who started a run, what the trail tells."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from panel import lateness
-from panel.admin import show, status
+from panel.admin import show, sources, status
 from panel.admin.audit import who, written_out
 from panel.models import AuditEntry
 
@@ -18,16 +16,9 @@ def english(app: Flask) -> Any:
         yield
 
 
-def source(state: str | None) -> Any:
-    run = None if state is None else SimpleNamespace(status=state)
-    held = run if state == "held" else None
-    return SimpleNamespace(
-        broken=None,
-        missing=None,
-        run=run,
-        hold=held,
-        active=state in ("pending", "running"),
-        standing=lateness.Standing(None, None, None),
+def source(state: str | None) -> sources.Standing:
+    return sources.Standing(
+        1, "faculty", "Faculty", state, broken=None, missing=None, held=state == "held", late=False
     )
 
 
