@@ -1,14 +1,14 @@
 """The sources as the status table shows them: state, last and next sync, counts, and what to do next."""
 
 import json
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, TypeVarTuple
+from typing import Any, NamedTuple, Protocol
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Text, cast, select
+from sqlalchemy.orm import Session
 
 from fetchers.core import registry
 from fetchers.core.clean.text import fold
@@ -18,6 +18,7 @@ from panel.admin import schema_words, show
 from panel.auth.locale import current
 from panel.config import Config
 from panel.models import ACTIVE, DataSync, SyncRun
+from panel.newest import of_each_sync
 
 STRIP = 14
 LONGER_THAN_USUAL = 1.5
@@ -25,7 +26,6 @@ BAR_HEIGHTS = 6
 SOURCES_A_PAGE = 50
 STATES_REMEMBERED = 5_000  # of settings; the sources of a large house in both languages
 
-Columns = TypeVarTuple("Columns")
 _told: dict[Hashable, str | None] = {}
 
 
@@ -284,10 +284,10 @@ def _strips(session: Session, ids: Sequence[int]) -> dict[int, list[Past]]:
         SyncRun.sync_id, SyncRun.id, SyncRun.status, SyncRun.duration_seconds, SyncRun.started_at,
         SyncRun.finished_at, SyncRun.requested_at,
     )  # fmt: skip
-    newest = _newest_of_each(select(*columns), ids, STRIP, lambda run: [run.dry_run.is_(False)])
+    newest = of_each_sync(select(*columns), STRIP, lambda run: [run.dry_run.is_(False)])
     strips: dict[int, list[Past]] = {}
     for sync_id, id, status, seconds, started, finished, requested in session.execute(
-        newest.order_by(SyncRun.id)
+        newest.where(DataSync.id.in_(ids)).order_by(SyncRun.id)
     ):
         strips.setdefault(sync_id, []).append(Past(id, status, seconds, started, finished, requested))
     return strips
@@ -296,29 +296,6 @@ def _strips(session: Session, ids: Sequence[int]) -> dict[int, list[Past]]:
 def is_slow(elapsed: float | None, usual: float | None) -> bool:
     """Whether a run takes clearly longer than usual; both in seconds."""
     return bool(elapsed and usual and elapsed > max(LONGER_THAN_USUAL * usual, usual + 30))
-
-
-def _newest_of_each(
-    chosen: Select[*Columns],
-    ids: Sequence[int],
-    many: int,
-    fits: Callable[[type[SyncRun]], list[ColumnElement[bool]]],
-) -> Select[*Columns]:
-    """Of each of these syncs its newest runs that fit, however many more there are.
-
-    It begins, for each sync, at the oldest of them, which an index finds; a window function would read all its runs.
-    """
-    other = aliased(SyncRun)
-    oldest = (
-        select(other.id)
-        .where(other.sync_id == DataSync.id, *fits(other))
-        .order_by(other.id.desc())
-        .offset(many - 1)
-        .limit(1)
-        .scalar_subquery()
-    )
-    belongs = and_(SyncRun.sync_id == DataSync.id, SyncRun.id >= func.coalesce(oldest, 0))
-    return chosen.select_from(DataSync).join(SyncRun, belongs).where(DataSync.id.in_(ids), *fits(SyncRun))
 
 
 def elapsed(run: SyncRun | Past | None, now: datetime) -> float | None:

@@ -43,6 +43,7 @@ from panel.models import (
     SkippedTick,
     SyncRun,
 )
+from panel.newest import of_each_sync
 
 AT_ONCE = 500  # rows of one statement
 BATCH_SECONDS = 0.1
@@ -235,25 +236,19 @@ def _newest_before(session: Session, moment: datetime) -> int:
 
 def _shown(session: Session) -> set[int]:
     """Of each source the run that its status shows, and its last success."""
-    shown = set()
-    for sync_id, last, success_at in session.execute(
-        select(DataSync.id, DataSync.last_run_id, DataSync.last_success_at)
-    ).all():
-        if last is not None:
-            shown.add(last)
-        if success_at is not None:
-            shown |= _newest(session, sync_id, 1, SyncRun.finished_at == success_at)
-    return shown
+    succeeded = (SyncRun.sync_id == DataSync.id, SyncRun.status == "success")
+    last_success = (
+        select(SyncRun.id)
+        .where(*succeeded, SyncRun.finished_at == DataSync.last_success_at)
+        .order_by(SyncRun.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    found = session.execute(select(DataSync.last_run_id, last_success)).all()
+    return {run_id for row in found for run_id in row if run_id is not None}
 
 
 def _needed(session: Session) -> set[int]:
     """The runs of each source that stay however old they are."""
-    needed = _shown(session)
-    for sync_id in session.scalars(select(DataSync.id)).all():
-        needed |= _newest(session, sync_id, FAILURES_KEPT, SyncRun.status == "failed")
-    return needed
-
-
-def _newest(session: Session, sync_id: int, many: int, *which: ColumnElement[bool]) -> set[int]:
-    found = select(SyncRun.id).where(SyncRun.sync_id == sync_id, *which)
-    return set(session.scalars(found.order_by(SyncRun.id.desc()).limit(many)))
+    failures = of_each_sync(select(SyncRun.id), FAILURES_KEPT, lambda run: [run.status == "failed"])
+    return _shown(session) | set(session.scalars(failures))

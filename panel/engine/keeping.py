@@ -77,18 +77,23 @@ def _cut_diaries(
     from fetchers.core.store import retention
 
     with factory() as session:
-        rules = [
-            (
-                sync.key,
-                retention.Rule(streams, now - timedelta(days=sync.diary_days), _undoable(session, sync)),
-            )
-            for sync in session.scalars(select(DataSync).where(DataSync.diary_days > 0).order_by(DataSync.id))
-            if (streams := _streams(sync))
-        ]
+        columns = select(DataSync.id, DataSync.key, DataSync.fetcher, DataSync.diary_days)
+        kept = session.execute(columns.where(DataSync.diary_days > 0).order_by(DataSync.id)).all()
+    if not kept or not idle():
+        return not kept
+    newest = now - timedelta(days=min(days for _, _, _, days in kept))
+    if not retention.reaches_back(config.data_database_url, newest, now):
+        return True
     done = True
-    for key, rule in rules:
+    for sync_id, key, fetcher, days in kept:
         if not idle():
             return False
+        streams = _streams(fetcher)
+        if not streams:
+            continue
+        with factory() as session:
+            undoable = _undoable(session, sync_id)
+        rule = retention.Rule(streams, now - timedelta(days=days), undoable)
         removed = retention.cut(config.data_database_url, rule, epoch=epoch, now=now, go_on=idle)
         if removed.lines:
             log.info("the diary was cut", sync=key, lines=removed.lines, since=rule.before.isoformat())
@@ -98,17 +103,17 @@ def _cut_diaries(
     return done
 
 
-def _streams(sync: DataSync) -> tuple[str, ...]:
-    fetcher = registry.load(sync.fetcher).fetcher
-    return () if fetcher is None else tuple(stream.name for stream in fetcher.streams())
+def _streams(fetcher: str) -> tuple[str, ...]:
+    kind = registry.load(fetcher).fetcher
+    return () if kind is None else tuple(stream.name for stream in kind.streams())
 
 
-def _undoable(session: Session, sync: DataSync) -> tuple[str, ...]:
+def _undoable(session: Session, sync_id: int) -> tuple[str, ...]:
     """The source's runs that can be undone, the newest first; which of them wrote into the diary, the diary knows."""
     changed = or_(SyncRun.added > 0, SyncRun.changed > 0, SyncRun.gone > 0, SyncRun.status != "success")
     newest = (
         select(SyncRun)
-        .where(SyncRun.sync_id == sync.id, changed)
+        .where(SyncRun.sync_id == sync_id, changed)
         .order_by(SyncRun.id.desc())
         .limit(RUNS_LOOKED_AT)
     )

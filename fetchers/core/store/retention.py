@@ -19,6 +19,7 @@ AT_ONCE = 1000  # lines: a transaction of some 50 ms
 # A run goes on where an unfinished one of the last day stopped, so entries of parts live longer than that whatever
 # a source's rule says.
 LEDGER_DAYS = 30
+_OF_NO_PART = "NOT EXISTS (SELECT 1 FROM _hamgam_partitions AS one WHERE one.stream = note.stream AND one.part = note.part)"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,27 @@ def cut(url: str, rule: Rule, *, epoch: int, now: datetime, go_on: Callable[[], 
     finally:
         db.close()
     return removed
+
+
+def reaches_back(url: str, before: datetime, now: datetime) -> bool:
+    """Whether `cut` may find anything for a rule that reaches to this moment, of whatever source: asked once for all."""
+    db = sql.connect_to_read(url)
+    if db is None:
+        return False
+    try:
+        if not sql.columns_of(db, "_hamgam_changes"):
+            return False
+        since, parts_since = _text(before), _text(min(before, now - timedelta(days=LEDGER_DAYS)))
+        asked = (
+            ("SELECT 1 FROM _hamgam_changes WHERE at < ? LIMIT 1", since),
+            ("SELECT 1 FROM _hamgam_ledger WHERE kind = 'part' AND at < ? LIMIT 1", parts_since),
+            (f"SELECT 1 FROM _hamgam_rejected AS note WHERE at < ? AND {_OF_NO_PART} LIMIT 1", since),
+        )
+        return any(db.execute(old, (moment,)).fetchone() is not None for old, moment in asked)
+    except apsw.Error as error:
+        raise sql.storage_error(error) from error
+    finally:
+        db.close()
 
 
 def is_cut(db: sql.Destination, run: str, streams: Sequence[str]) -> bool:
@@ -158,10 +180,7 @@ def _forget_notes(
     db: sql.Destination, stream: str, since: str, removed: Cut, epoch: int, go_on: Callable[[], bool]
 ) -> bool:
     """Notes about records of parts that are no more. True: none is left to remove."""
-    old = (
-        "SELECT id FROM _hamgam_rejected AS note WHERE stream = ? AND at < ? AND NOT EXISTS (SELECT 1"
-        " FROM _hamgam_partitions AS one WHERE one.stream = note.stream AND one.part = note.part) LIMIT ?"
-    )
+    old = f"SELECT id FROM _hamgam_rejected AS note WHERE stream = ? AND at < ? AND {_OF_NO_PART} LIMIT ?"
     while db.execute(old, (stream, since, 1)).fetchone() is not None:
         if not go_on():
             return False

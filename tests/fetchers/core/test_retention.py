@@ -136,3 +136,24 @@ def test_notes_go_with_the_parts_that_are_no_more(house: House) -> None:
     assert cut(house, 250).notes == 1
     left: list[Any] = sorted(house.rows("SELECT part FROM _hamgam_rejected WHERE reason = 'no_key'"))
     assert left == [("",), ("campus=9",)]
+
+
+@pytest.mark.parametrize(("days", "reaches"), [(399, True), (401, False)])
+def test_whether_there_is_anything_to_cut_is_known_beforehand(house: House, days: int, reaches: bool) -> None:
+    assert retention.reaches_back(house.url, NOW - timedelta(days=days), NOW) is reaches
+
+
+def test_entries_and_notes_without_lines_are_to_be_cut_too(house: House) -> None:
+    long_ago = NOW - timedelta(days=40)
+    with house.db:
+        house.db.execute("DELETE FROM _hamgam_changes")
+    assert retention.reaches_back(house.url, long_ago, NOW), "entries of parts"
+    with house.db:
+        house.db.execute("DELETE FROM _hamgam_ledger WHERE kind = 'part'")
+    assert not retention.reaches_back(house.url, long_ago, NOW)
+    with house.db:
+        house.db.execute(
+            "INSERT INTO _hamgam_rejected (run, stream, part, hash, reason, kept, at) VALUES (?, ?, ?, ?, ?, 0, ?)",
+            ("run-1", "faculty", "campus=9", b"h", "no_key", (NOW - timedelta(days=50)).isoformat()),
+        )
+    assert retention.reaches_back(house.url, long_ago, NOW), "notes of a part that is no more"

@@ -16,7 +16,7 @@ from panel.config import Config
 from panel.db import writing
 from panel.models import Campus, DataSync, SyncRun
 from tests.panel.admin.conftest import read
-from tests.panel.statements import listening, plans
+from tests.statements import listening, plans
 
 Rows = sessionmaker[Session]
 RUNS = 20  # of each source

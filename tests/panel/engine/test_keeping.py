@@ -20,6 +20,7 @@ from panel.engine.keeping import forget_what_is_old
 from panel.engine.worker import execute_here
 from panel.models import AuditEntry, DataSync, SyncRun
 from tests.panel.engine.workshop import STUB, Workshop, as_written
+from tests.statements import listening
 
 AddSync = Callable[..., DataSync]
 Factory = sessionmaker[Session]
@@ -131,3 +132,31 @@ def test_where_no_engine_is_ever_idle_the_command_that_executed_a_run_tidies(
     inline = replace(house_config, engine="inline")
     execute_here(inline, run.id, child=STUB, resolve=as_written)
     assert lines(house_config) == []
+
+
+def test_to_find_nothing_old_costs_as_much_with_many_sources_as_with_few(
+    workshop: Workshop, add_sync: AddSync, factory: Factory, house_config: Config
+) -> None:
+    write(house_config.data_database_url, "young", utcnow() - timedelta(days=3))
+
+    def asked() -> int:
+        with listening() as said:
+            assert tidy(workshop)
+        return len(said)
+
+    ended(factory, add_sync("faculty"), "first")
+    few = asked()
+    for number in range(12):
+        ended(factory, add_sync(f"faculty-{number}", fetcher="faculty"), f"run {number}")
+    assert asked() == few
+    assert lines(workshop.config) == ["young"]
+
+
+def test_between_two_sources_it_looks_whether_it_may_go_on(
+    old: str, workshop: Workshop, add_sync: AddSync, factory: Factory
+) -> None:
+    for number in range(12):
+        add_sync(f"faculty-{number}", fetcher="faculty")
+    assert not tidy(workshop, go_on=lambda: lines(workshop.config) == [old])
+    with factory() as session:
+        assert session.scalars(select(AuditEntry.subject)).all() == ["faculty-0"]
