@@ -6,6 +6,7 @@ adds: which sources are behind which gateway, and the lamp of each, read from th
 """
 
 import json
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import structlog
 from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
+from fetchers.core import registry
 from fetchers.core.wire import gateway, lamps
 from fetchers.core.wire.courtesy import Budget
 from fetchers.core.wire.lamps import Lamp
@@ -24,7 +26,12 @@ from panel.models.base import iso
 
 log = structlog.get_logger("gateways")
 
+ASKED = ("base_url", "connections", "requests_per_second")  # the settings by which a gateway is known
+STATES_REMEMBERED = 5_000  # of settings: they are read at each start of a run, and hardly ever change
 LIGHTS = {"well": "green", "slow": "amber", "failing": "amber", "paused": "amber", "down": "red"}
+
+
+_known: dict[Hashable, tuple[str, Budget] | None] = {}
 
 
 @dataclass(frozen=True)
@@ -94,24 +101,37 @@ def gateways(session: Session, config: Config) -> list[Gateway]:
 def _behind(session: Session, config: Config) -> dict[str, tuple[list[str], Budget]]:
     """By gateway: the sources behind it, and the gentlest of their settings."""
     found: dict[str, tuple[list[str], Budget]] = {}
-    asked: dict[tuple[str, str], tuple[str, Budget] | None] = {}  # many sources have the same settings
+    ruled: dict[str, Hashable] = {}
     rows = select(DataSync.key, DataSync.fetcher, cast(DataSync.settings, Text)).order_by(DataSync.key)
     for key, fetcher, stored in session.execute(rows):
-        if (fetcher, stored) not in asked:
-            asked[fetcher, stored] = _asked(fetcher, json.loads(stored), config)
-        behind = asked[fetcher, stored]
+        if fetcher not in ruled:
+            ruled[fetcher] = _ruled(fetcher, config)
+        state = (fetcher, ruled[fetcher], stored)
+        if state not in _known:
+            if len(_known) >= STATES_REMEMBERED:
+                _known.clear()
+            _known[state] = _asked(fetcher, json.loads(stored), config)
+        behind = _known[state]
         if behind is None:
             continue
         address, budget = behind
-        sources, gentlest = found.setdefault(address, ([], budget))
+        sources, gentlest = found.get(address, ([], budget))
         sources.append(key)
         found[address] = (sources, gentlest.gentler(budget))
     return found
 
 
+def _ruled(fetcher: str, config: Config) -> Hashable:
+    """What else than its row says which gateway a source asks: its fetcher's file, and the environment."""
+    kind = registry.load(fetcher).fetcher
+    fields = {} if kind is None else kind.Settings.model_fields
+    variables = [settings.extra(fields[name]).get("env") for name in ASKED if name in fields]
+    return kind, tuple(config.variable(variable) for variable in variables)
+
+
 def _asked(fetcher: str, stored: dict[str, Any], config: Config) -> tuple[str, Budget] | None:
     """Which gateway a source asks, and how gently by its own settings; None: none, or none yet."""
-    plain = settings.known(fetcher, stored, config, "base_url", "connections", "requests_per_second")
+    plain = settings.known(fetcher, stored, config, *ASKED)
     try:
         address = gateway.key_of(str(plain.get("base_url") or ""))
         return address, Budget(int(plain["connections"]), float(plain["requests_per_second"]))

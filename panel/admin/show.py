@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, current_app, request, url_for
+from flask import Flask, current_app, g, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
 from markupsafe import Markup, escape
@@ -195,10 +195,12 @@ def _told_moment(text: Any) -> datetime | None:
 
 def icon(name: str, css: str = "") -> Markup:
     """One of static/icons.svg; for the eye alone, words stand beside it."""
+    if "icons" not in g:  # once for each request: a page has hundreds
+        g.icons = url_for("static", filename="icons.svg")
     box = "0 0 32 32" if name == "mark" else "0 0 24 24"
     return Markup(
         '<svg class="icon {}" viewBox="{}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>'
-    ).format(css, box, url_for("static", filename="icons.svg"), name)
+    ).format(css, box, g.icons, name)
 
 
 def status_badge(status: str | None) -> Markup:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+from flask import url_for
 from flask_babel import gettext as _
 from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from fetchers.core import registry
 from fetchers.core.clean.text import fold
 from fetchers.core.fetcher import Fetcher
-from panel import decisions, lateness, settings
+from panel import decisions, lateness, persian, settings
 from panel.admin import schema_words, show
 from panel.auth.locale import current
 from panel.config import Config
@@ -65,7 +66,7 @@ class _Stored(NamedTuple):
 class Bar:
     """One run in the strip: its colour is the status, its height the duration."""
 
-    run_id: int
+    url: str
     status: str
     height: int
     title: str
@@ -358,16 +359,22 @@ class _Missing:
 def _bars(runs: Sequence[Past], now: datetime) -> list[Bar]:
     seconds = [run.duration_seconds or elapsed(run, now) or 0.0 for run in runs]
     longest = max(seconds, default=0.0) or 1.0
-    return [
-        Bar(
-            run_id=run.id,
-            status=run.status,
-            height=max(1, round(took / longest * BAR_HEIGHTS)),
-            title=f"{show.STATUS_WORDS[run.status]} · {show.exact(run.finished_at or run.requested_at)}"
-            + (f" · {show.duration(took)}" if took else ""),
+    # One look for all: a page has many hundred bars.
+    address, locale = url_for("runs.index"), current()
+    words = {status: str(show.STATUS_WORDS[status]) for status in {run.status for run in runs}}
+    bars = []
+    for run, took in zip(runs, seconds, strict=True):
+        at = persian.jalali_datetime(run.finished_at or run.requested_at, locale)
+        lasted = f" · {persian.duration(took, locale)}" if took else ""
+        bars.append(
+            Bar(
+                url=f"{address}{run.id}",
+                status=run.status,
+                height=max(1, round(took / longest * BAR_HEIGHTS)),
+                title=f"{words[run.status]} · {at}{lasted}",
+            )
         )
-        for run, took in zip(runs, seconds, strict=True)
-    ]
+    return bars
 
 
 def _question(name: str, sync: DataSync) -> str:
