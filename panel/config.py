@@ -69,6 +69,7 @@ class Config:
     proxies: int  # how many proxies stand in front of it, each adding one X-Forwarded-* entry
     instance: Path
     engine: str
+    runs_at_once: int  # the others wait their turn
     secret_key: str = field(repr=False)
     previous_secret_keys: tuple[str, ...] = field(repr=False)
     log_level: str
@@ -140,6 +141,7 @@ def load(environ: Mapping[str, str] | None = None, *, demo: bool | None = None, 
         proxies=_number(values, "PANEL_PROXIES", 0, 0, 5),
         instance=instance,
         engine=_engine(values),
+        runs_at_once=_number(values, "PANEL_RUNS_AT_ONCE", 4, 1, 32),
         secret_key=key,
         previous_secret_keys=previous,
         log_level=_choice(values, "PANEL_LOG_LEVEL", "info", LOG_LEVELS),

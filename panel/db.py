@@ -67,10 +67,12 @@ def prepare_engine(engine: Engine) -> Engine:
     return engine
 
 
-def open_engine(url: str) -> Engine:
-    """An engine on the control database, for processes without Flask (engine, commands)."""
-    options: dict[str, Any] = {"pool_pre_ping": True}
-    return prepare_engine(create_engine(url, **options))
+def open_engine(url: str, threads: int = 0) -> Engine:
+    """An engine on the control database, for processes without Flask (engine, commands).
+
+    threads: how many may want a connection at once; with few, SQLAlchemy's own number is enough.
+    """
+    return prepare_engine(create_engine(url, pool_pre_ping=True, max_overflow=max(10, threads)))
 
 
 def session_factory(url: str) -> sessionmaker[Session]:

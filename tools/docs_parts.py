@@ -39,6 +39,7 @@ VARIABLES: Mapping[str, str] = {
     "PANEL_TRUSTED_HOSTS": "Names, separated by commas, under which browsers may ask for the panel.",
     "PANEL_LANGUAGE": "Language of people who have not chosen one.",
     "PANEL_LOG_LEVEL": "How much the processes write into their logs.",
+    "PANEL_RUNS_AT_ONCE": "Runs that execute at the same time; others wait their turn, longest waiting first.",
     "PANEL_WEB_WORKERS": "Processes that answer browsers.",
     "PANEL_WEB_THREADS": "Threads in each of them.",
     "PANEL_ADMIN_USERNAME": "User name of the first administrator.",

@@ -36,6 +36,8 @@ from panel.models import TERMINAL, SyncRun
 
 log = structlog.get_logger("engine")
 
+CLOCK_THREADS = 4
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -64,7 +66,7 @@ class Engine:
         self,
         config: Config,
         *,
-        pace: Pace = Pace(),
+        pace: Pace | None = None,
         ledger: Ledger | None = None,
         **house: Any,
     ) -> None:
@@ -73,7 +75,8 @@ class Engine:
             from fetchers.core.store import ledger as books  # here: it brings the destination's driver along
 
             ledger = books
-        self._database = open_engine(config.panel_database_url)
+        pace = pace or Pace(at_once=config.runs_at_once)
+        self._database = open_engine(config.panel_database_url, threads=pace.at_once + CLOCK_THREADS)
         self._factory = sessionmaker(self._database, expire_on_commit=False)
         self._config = config
         self._pace = pace
@@ -97,7 +100,7 @@ class Engine:
         self._set_back = timedelta()  # by which the wall clock was set back, and nothing is pulled back yet
         self._scheduler = BackgroundScheduler(
             executors={
-                "default": ThreadPoolExecutor(4),
+                "default": ThreadPoolExecutor(CLOCK_THREADS),
                 "runs": ThreadPoolExecutor(pace.at_once),
                 "outside": ThreadPoolExecutor(1),  # whatever the world does, the others go on
             },

@@ -30,6 +30,7 @@ GOOD_KEY = "Zq8-vTn3kWx0bRj5mLc7yHd2fGs9pUe4"
         ("PANEL_LANGUAGE", "tlh", "fa or en"),
         ("PANEL_DEMO", "maybe", "1 or 0"),
         ("PANEL_WEB_WORKERS", "0", "1 to 32"),
+        ("PANEL_RUNS_AT_ONCE", "33", "1 to 32"),
         ("PANEL_SECRET_KEY", "short", "at least 32"),
         ("PANEL_SECRET_KEY", "change-me-change-me-change-me-change-me-1234", "sample"),
         ("PANEL_SECRET_KEY", "a" * 64, "sample"),
