@@ -224,11 +224,11 @@ def _versions(found: list[Cell]) -> str:
     return ", ".join(shown)
 
 
-def write(path: Path, block: str) -> None:
+def write(path: Path, block: str, begin: str = BEGIN, end: str = END) -> None:
     """Put the block between the markers of the page; the words around it stay."""
     page = path.read_text(encoding="utf-8")
-    before, found, rest = page.partition(BEGIN)
-    _, closed, after = rest.partition(END)
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
     if not found or not closed:
         raise ValueError(f"{path.name} has lost its markers")
-    path.write_text(f"{before}{BEGIN}\n\n{block}\n\n{END}{after}", encoding="utf-8")
+    path.write_text(f"{before}{begin}\n\n{block}\n\n{end}{after}", encoding="utf-8")

@@ -157,7 +157,7 @@ def supervise(house: House, run_id: int, epoch: int) -> None:
 
 def _follow(house: House, run: SyncRun, epoch: int, child: Child, journal: Journal, watch: Watch) -> _End:
     """Listen until the child is gone. TERM at the first reason to stop, KILL to the group after the grace."""
-    noted = False
+    noted = heard = False
     stop: str | None = None
     kill_at = flush_at = 0.0
     last: dict[str, Any] | None = None
@@ -166,6 +166,9 @@ def _follow(house: House, run: SyncRun, epoch: int, child: Child, journal: Journ
         gone = child.gone()
         events = child.close() if gone else child.read(house.pace)
         now, at = utcnow(), time.monotonic()
+        if events and not heard:
+            heard = True
+            log.debug("the child speaks", run=run.id, says=events[0]["event"])
         for event in events:
             journal.take(event, now)
             watch.saw(event, at, now)
