@@ -19,7 +19,10 @@ AT_ONCE = 1000  # lines: a transaction of some 50 ms
 # A run goes on where an unfinished one of the last day stopped, so entries of parts live longer than that whatever
 # a source's rule says.
 LEDGER_DAYS = 30
-_OF_NO_PART = "NOT EXISTS (SELECT 1 FROM _hamgam_partitions AS one WHERE one.stream = note.stream AND one.part = note.part)"
+_OF_NO_PART = (
+    "NOT EXISTS (SELECT 1 FROM _hamgam_partitions AS one WHERE one.stream = note.stream"
+    " AND one.part = note.part)"
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def cut(url: str, rule: Rule, *, epoch: int, now: datetime, go_on: Callable[[], 
 
 
 def reaches_back(url: str, before: datetime, now: datetime) -> bool:
-    """Whether `cut` may find anything for a rule that reaches to this moment, of whatever source: asked once for all."""
+    """Whether `cut` may find anything for rules that reach to this moment; asked once for all sources."""
     db = sql.connect_to_read(url)
     if db is None:
         return False
