@@ -163,6 +163,18 @@ def waiting_runs(now: datetime, limit: int) -> Select[int]:
     )
 
 
+def ahead(session: Session, now: datetime) -> dict[int, int]:
+    """Of each pending run whose time has come: how many others execute, or have waited longer for their turn."""
+    executing = case((SyncRun.status == "running", 0), else_=1)
+    places = (
+        select(SyncRun.id, SyncRun.status)
+        .where(SyncRun.status.in_(ACTIVE), or_(SyncRun.status == "running", SyncRun.not_before <= now))
+        .order_by(executing, SyncRun.not_before, SyncRun.id)
+    )
+    found = session.execute(places).all()
+    return {run_id: place for place, (run_id, status) in enumerate(found) if status == "pending"}
+
+
 def claim(session: Session, run_id: int, *, epoch: int, now: datetime) -> SyncRun | None:
     """Take a pending run for the engine that leads with `epoch`; None if it is not to be had.
 

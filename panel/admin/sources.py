@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from fetchers.core import registry
 from fetchers.core.clean.text import fold
 from fetchers.core.fetcher import Fetcher
-from panel import decisions, lateness, persian, settings
+from panel import decisions, lateness, persian, runs, settings
 from panel.admin import schema_words, show
 from panel.auth.locale import current
 from panel.config import Config
@@ -90,6 +90,7 @@ class Source:
     news: str | None = None  # what was heard of the schema lately
     paused_until: datetime | None = None  # a person's pause that is not over
     waiting: str | None = None  # why nothing moves, and when it goes on
+    behind: int = 0  # runs that are before it, where all places are taken
 
     @property
     def active(self) -> bool:
@@ -231,18 +232,22 @@ def sources(session: Session, config: Config, now: datetime, chosen: Sequence[St
     wanted = select(DataSync).where(DataSync.id.in_([one.id for one in chosen]))
     syncs = {sync.id: sync for sync in session.scalars(wanted)}
     missing = {one.id: one.missing for one in chosen}
-    return _built([syncs[one.id] for one in chosen if one.id in syncs], missing, session, now)
+    return _built([syncs[one.id] for one in chosen if one.id in syncs], missing, session, config, now)
 
 
 def source(sync: DataSync, session: Session, config: Config, now: datetime) -> Source:
     """One source as the status table shows it."""
     missing = _Missing(session, config).of(listing(sync), json.dumps(sync.settings), sync.secrets)
-    [one] = _built([sync], {sync.id: missing}, session, now)
+    [one] = _built([sync], {sync.id: missing}, session, config, now)
     return one
 
 
 def _built(
-    syncs: Sequence[DataSync], missing: Mapping[int, str | None], session: Session, now: datetime
+    syncs: Sequence[DataSync],
+    missing: Mapping[int, str | None],
+    session: Session,
+    config: Config,
+    now: datetime,
 ) -> list[Source]:
     ids = [sync.id for sync in syncs]
     strips = _strips(session, ids)
@@ -254,9 +259,12 @@ def _built(
     last = [strip[-1].id for sync_id, strip in strips.items() if sync_id not in newest]
     newest |= {run.sync_id: run for run in session.scalars(select(SyncRun).where(SyncRun.id.in_(last)))}
     holds = decisions.holds(session, ids)
+    waits = any(run.status == "pending" for run in newest.values())
+    ahead = runs.ahead(session, now) if waits else {}
     found = []
     for sync in syncs:
         file, run = listing(sync), newest.get(sync.id)
+        behind = 0 if run is None else ahead.get(run.id, 0)
         name = file.label(current())
         found.append(
             Source(
@@ -274,6 +282,7 @@ def _built(
                 news=schema_words.news(sync, now),
                 paused_until=sync.paused_until if sync.paused_until and now < sync.paused_until else None,
                 waiting=show.waiting(run, now) if run is not None else None,
+                behind=behind if behind >= config.runs_at_once else 0,
             )
         )
     return found

@@ -16,6 +16,7 @@ from panel.config import Config
 from panel.db import writing
 from panel.models import Campus, DataSync, SyncRun
 from tests.panel.admin.conftest import read
+from tests.panel.admin.test_status import row
 from tests.statements import listening, plans
 
 Rows = sessionmaker[Session]
@@ -227,3 +228,20 @@ def test_sources_of_one_fetcher_are_told_apart_by_their_keys(
     page = read(maryam, "/runs/")
     assert "Students (\u2068campus-001\u2069)" in page and "Students (\u2068campus-003\u2069)" in page
     assert ">Faculty</option>" in page, "the only one of its fetcher needs no key"
+
+
+def test_a_run_says_how_many_are_before_it_once_all_places_are_taken(
+    rows: Rows, web_config: Config, maryam: FlaskClient
+) -> None:
+    add_sources(rows, web_config, 1, 8)
+    change(rows, "campus-001", "pending")
+    assert "starts in a moment" in read(maryam, "/") and "waits its turn" not in read(maryam, "/")
+    for number in range(2, 2 + web_config.runs_at_once):
+        change(rows, f"campus-{number:03}", "running", started_at=utcnow())
+    change(rows, "campus-008", "pending")
+    page = read(maryam, "/")
+    assert "starts in a moment" not in page
+    assert "waits its turn; 4 other runs are before it" in row(page, "campus-001")
+    assert "waits its turn; 5 other runs are before it" in row(page, "campus-008")
+    run = re.search(r'data-run="(\d+)"', row(page, "campus-008"))
+    assert run and "5 other runs are before it" in read(maryam, f"/runs/{run[1]}")
