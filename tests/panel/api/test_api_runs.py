@@ -151,7 +151,7 @@ def test_the_use_of_a_token_is_noted_at_most_once_a_minute(client, rows):
 def test_healthz_says_whether_an_engine_leads(client, rows):
     answer = client.get("/healthz")
     assert answer.status_code == 200
-    assert answer.json == {"status": "ok", "engine": "down"}
+    assert answer.json == {"status": "ok", "engine": "down", "overdue": 0, "stale": 0}
 
 
 def test_healthz_says_when_the_database_does_not_answer(app, client, rows):
