@@ -30,7 +30,7 @@ def create_app(config: Config | None = None) -> Flask:
     from panel import admin
     from panel.admin import access
     from panel.api import api
-    from panel.auth import gate, locale, login, sessions
+    from panel.auth import gate, locale, login, sessions, theme
     from panel.config import load
     from panel.db import intent_to_write
     from panel.extensions import babel, csrf, db, login_manager
@@ -59,6 +59,7 @@ def create_app(config: Config | None = None) -> Flask:
     login_manager.init_app(app)
 
     locale.install(app)
+    theme.install(app)
     headers.install(app)
     gate.install(app)
     csrf.init_app(app)

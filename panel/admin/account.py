@@ -1,4 +1,4 @@
-"""One's own account: password and language."""
+"""One's own account: language, colours and password."""
 
 from typing import Any
 
@@ -19,6 +19,12 @@ from panel.auth import passwords, sessions
 from panel.clock import utcnow
 from panel.extensions import db
 from panel.models import User
+
+THEME_WORDS = {
+    "auto": lazy("As the device says"),
+    "light": lazy("Light"),
+    "dark": lazy("Dark"),
+}
 
 
 class OwnPassword(PasswordPair):
@@ -63,4 +69,4 @@ class Account(BaseView):
             sessions.begin(user, utcnow())
             flash(_("Your password is changed. You are signed out everywhere else."), "success")
             return redirect(self.get_url(".index"))
-        return self.render("access/account.html", form=form, roles=ROLE_WORDS)
+        return self.render("access/account.html", form=form, roles=ROLE_WORDS, themes=THEME_WORDS)

@@ -346,11 +346,13 @@ def engine_is_down() -> bool:
 
 
 def asset_version() -> str:
-    """Changes when our own style or script does, so that browsers fetch them anew."""
+    """Changes when one of our own styles or our script does, so that browsers fetch them anew."""
     from pathlib import Path
 
     folder = Path(current_app.static_folder or "")
-    return format(max(int((folder / name).stat().st_mtime) for name in ("hamgam.css", "hamgam.js")), "x")
+    return format(
+        max(int((folder / name).stat().st_mtime) for name in ("hamgam.css", "dark.css", "hamgam.js")), "x"
+    )
 
 
 def install(app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""Signing in and out, and the choice of language."""
+"""Signing in and out, and the choice of language and colours."""
 
 import math
 from datetime import datetime
@@ -11,7 +11,7 @@ from flask_login import current_user, logout_user
 from sqlalchemy import select
 
 from panel import audit, persian
-from panel.auth import locale, passwords, sessions, throttle
+from panel.auth import locale, passwords, sessions, theme, throttle
 from panel.auth.redirects import safe_next
 from panel.clock import utcnow
 from panel.extensions import db
@@ -125,3 +125,14 @@ def set_locale() -> ResponseReturnValue:
         path=current_app.config["APPLICATION_ROOT"],
     )
     return response
+
+
+@auth.post("/theme")
+def set_theme() -> ResponseReturnValue:
+    """Remember with the user whether pages are light, dark, or as the device says."""
+    choice = request.form.get("theme", "")
+    user = db.session.get(User, current_user.id)
+    if user is not None and choice in (*theme.THEMES, theme.AUTO):
+        user.theme = None if choice == theme.AUTO else choice
+        db.session.commit()
+    return redirect(safe_next(request.form.get("next")))

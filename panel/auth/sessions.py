@@ -32,11 +32,20 @@ class Person(UserMixin):
     full_name: str | None
     role: str
     locale: str | None
+    theme: str | None
     session_version: int
 
     @classmethod
     def of(cls, user: User) -> "Person":
-        return cls(user.id, user.username, user.full_name, user.role, user.locale, user.session_version)
+        return cls(
+            user.id,
+            user.username,
+            user.full_name,
+            user.role,
+            user.locale,
+            user.theme,
+            user.session_version,
+        )
 
     def get_id(self) -> str:
         return f"{self.id}.{self.session_version}"

@@ -28,6 +28,7 @@ class User(Base):
     active: Mapped[bool] = mapped_column(default=True)
     session_version: Mapped[int] = mapped_column(Integer, default=1)
     locale: Mapped[str | None] = mapped_column(String(8))  # fa, en; null: the panel's default
+    theme: Mapped[str | None] = mapped_column(String(8))  # light, dark; null: as the device says
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

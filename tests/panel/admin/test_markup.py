@@ -64,7 +64,7 @@ def test_a_page_has_one_title_one_language_and_a_heading(
 ) -> None:
     page = read(maryam, f"{path}{'&' if '?' in path else '?'}lang=fa")
     assert page.count("<h1") == 1
-    assert '<html lang="fa" dir="rtl">' in page
+    assert '<html lang="fa" dir="rtl" ' in page
     assert re.search(r"<title>[^<]+· همگام</title>", page)
 
 

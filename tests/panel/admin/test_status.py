@@ -45,7 +45,7 @@ def test_persian_is_the_first_language_with_its_own_digits_and_direction(
     house: House, sara: FlaskClient
 ) -> None:
     page = sara.get("/").get_data(as_text=True)
-    assert '<html lang="fa" dir="rtl">' in page and "bootstrap.rtl.css" in page
+    assert '<html lang="fa" dir="rtl" ' in page and "bootstrap.rtl.css" in page
     assert "۱٬۲۴۳" in row(page, "faculty") and "موفق" in row(page, "faculty")
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 
 import pytest
 from sqlalchemy import select
@@ -100,18 +101,57 @@ def test_one_changes_the_own_password_only_with_the_present_one(app, sara):
 def test_a_language_is_remembered_with_the_person(app, sara, rows):
     assert 'lang="fa"' in sara.get("/account/").get_data(as_text=True)
     post(sara, "/locale", locale="en", next="/account/")
-    assert '<html lang="en" dir="ltr">' in sara.get("/account/").get_data(as_text=True)
+    assert '<html lang="en" dir="ltr" ' in sara.get("/account/").get_data(as_text=True)
     assert person(rows, "sara").locale == "en"
     elsewhere = sign_in(app.test_client(), "sara")
-    assert '<html lang="en" dir="ltr">' in elsewhere.get("/account/").get_data(as_text=True)
+    assert '<html lang="en" dir="ltr" ' in elsewhere.get("/account/").get_data(as_text=True)
 
 
 def test_a_stranger_chooses_the_language_of_the_sign_in_page(client):
-    assert '<html lang="fa" dir="rtl">' in client.get("/login").get_data(as_text=True)
+    assert '<html lang="fa" dir="rtl" ' in client.get("/login").get_data(as_text=True)
     client.post("/locale", data={"locale": "en", "next": "/login", "csrf_token": csrf_token(client)})
-    assert '<html lang="en" dir="ltr">' in client.get("/login").get_data(as_text=True)
+    assert '<html lang="en" dir="ltr" ' in client.get("/login").get_data(as_text=True)
     client.post("/locale", data={"locale": "xx", "csrf_token": csrf_token(client)})
-    assert '<html lang="en" dir="ltr">' in client.get("/login").get_data(as_text=True)
+    assert '<html lang="en" dir="ltr" ' in client.get("/login").get_data(as_text=True)
+
+
+def linked_dark(page):
+    """On which media a page is dark; None for never."""
+    found = re.search(r'<link rel="stylesheet" href="/static/dark.css[^"]*" media="([^"]*)">', page)
+    return found[1] if found else None
+
+
+def test_colours_are_remembered_with_the_person_and_are_in_the_page_itself(app, sara, rows):
+    page = sara.get("/account/").get_data(as_text=True)
+    assert 'data-theme="auto"' in page
+    assert linked_dark(page) == "screen and (prefers-color-scheme: dark)"
+    post(sara, "/theme", theme="dark", next="/account/")
+    assert person(rows, "sara").theme == "dark"
+    page = sign_in(app.test_client(), "sara").get("/account/").get_data(as_text=True)
+    assert 'data-theme="dark"' in page
+    assert '<meta name="color-scheme" content="dark">' in page
+    assert linked_dark(page) == "screen"
+    sara = sign_in(app.test_client(), "sara")
+    post(sara, "/theme", theme="light", next="/account/")
+    page = sara.get("/account/").get_data(as_text=True)
+    assert 'data-theme="light"' in page
+    assert linked_dark(page) is None
+    post(sara, "/theme", theme="auto", next="/account/")
+    assert person(rows, "sara").theme is None
+
+
+def test_colours_that_there_are_not_change_nothing(sara, rows):
+    post(sara, "/theme", theme="dark")
+    post(sara, "/theme", theme="violet")
+    assert person(rows, "sara").theme == "dark"
+
+
+def test_a_stranger_has_the_colours_of_the_device_and_may_choose_none(client):
+    page = client.get("/login").get_data(as_text=True)
+    assert linked_dark(page) == "screen and (prefers-color-scheme: dark)"
+    assert "/theme" not in page
+    answer = client.post("/theme", data={"theme": "dark", "csrf_token": csrf_token(client)})
+    assert answer.status_code == 401
 
 
 def test_a_campus_is_added_with_its_code_cleaned(maryam, rows):
