@@ -1,7 +1,8 @@
-"""Pictures of every page for the documentation: `python -m tools.screenshots`.
+"""Pictures of every page for the documentation: `make screens`, or `python -m tools.screenshots [NAME …]`.
 
-Starts a demonstration of its own, syncs it, and takes each page at 1280 and 390 pixels in both languages into
-docs/screens/. Needs a Chromium; CHROMIUM names it where it is not in the PATH.
+Starts a demonstration of its own, lets it live through what pages have a face for (tools/every_page.py), and takes
+each page at 1280 and 390 pixels, in both languages, light and dark, into docs/screens/: 40 pages, some 320 pictures,
+ten minutes. NAME: these pages alone. Needs a Chromium; CHROMIUM names it where it is not in the PATH.
 """
 
 import os
@@ -14,44 +15,30 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from urllib.request import urlopen
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.every_page import ROOT, Story
+
 HOME = ROOT / "docs" / "screens"
 USER, PASSWORD = "maryam", "orange-lamp-42"
-WIDTHS = (1280, 390)
+HEIGHTS = {1280: 800, 390: 844}  # of the window, by its width
 TALLEST = {1280: 1300, 390: 1700}  # the rest of a long list looks the same
 LANGUAGES = ("fa", "en")
-PAGES = {
-    "status": "/",
-    "runs": "/runs/",
-    "data-faculty": "/data/faculty",
-    "data-students": "/data/Students",
-    "data-search": "/data/Students?search=علي",
-    "quality": "/quality/",
-    "settings": "/syncs/students/settings",
-    "campuses": "/campuses/",
-    "calendar": "/calendar/",
-    "users": "/users/",
-    "new-user": "/users/new/",
-    "tokens": "/tokens/",
-    "audit": "/audit/",
-    "account": "/account/",
-}
+THEMES = {"light": "", "dark": "-dark"}
 
 
 @contextmanager
-def demonstration() -> Iterator[str]:
-    """`up --demo` in a folder of its own; yields its address."""
+def demonstration() -> Iterator[Story]:
+    """`up --demo` in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("GOLESTAN_")}
-        environ |= {
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("GOLESTAN_")}
+        environ = {
+            **inherited,
             "PANEL_INSTANCE": folder,
             "PANEL_PORT": str(port),
             "PANEL_ADMIN_USERNAME": USER,
@@ -61,7 +48,7 @@ def demonstration() -> Iterator[str]:
         url = f"http://127.0.0.1:{port}"
         try:
             _wait_until_up(url)
-            yield url
+            yield Story(url, environ)
         finally:
             up.send_signal(signal.SIGTERM)
             up.wait(60)
@@ -77,113 +64,103 @@ def _wait_until_up(url: str) -> None:
     raise SystemExit("the demonstration did not start")
 
 
-def signed_in(browser: Browser, url: str, language: str, width: int, shots: bool = False) -> Page:
-    context = browser.new_context(
-        viewport={"width": width, "height": 800 if width > 600 else 844}, base_url=url, device_scale_factor=1
-    )
-    context.add_cookies([{"name": "hamgam_locale", "value": language, "url": url}])
-    page = context.new_page()
-    page.set_default_timeout(120_000)
-    page.goto(f"/login?lang={language}")
-    if shots:
-        take(page, "sign-in", language, width)
-    page.fill("[name=username]", USER)
-    page.fill("[name=password]", PASSWORD)
-    page.click("main form button[type=submit]")
-    page.wait_for_url(lambda address: "/login" not in address)
-    return page
+class Album:
+    """One window in one language and width; `wanted`: names of pages, all where it is empty."""
+
+    def __init__(self, browser: Browser, url: str, language: str, width: int, wanted: set[str]) -> None:
+        self.language, self.width, self.wanted = language, width, wanted
+        context = browser.new_context(
+            viewport={"width": width, "height": HEIGHTS[width]}, base_url=url, device_scale_factor=1
+        )
+        context.add_cookies([{"name": "hamgam_locale", "value": language, "url": url}])
+        self.page = context.new_page()
+        self.page.set_default_timeout(120_000)
+
+    def wants(self, name: str) -> bool:
+        return not self.wanted or name in self.wanted
+
+    def open(self, path: str) -> None:
+        self.page.goto(path + ("&" if "?" in path else "?") + f"lang={self.language}")
+
+    def sign_in(self) -> None:
+        self.open("/login")
+        self.take("sign-in")
+        self.page.fill("[name=username]", USER)
+        self.page.fill("[name=password]", PASSWORD)
+        self.page.click("main form button[type=submit]")
+        self.page.wait_for_url(lambda address: "/login" not in address)
+
+    def take(self, name: str, *, whole: bool = True) -> None:
+        """The page as it stands, light and dark; not `whole`: what the window shows."""
+        if not self.wants(name):
+            return
+        self.page.evaluate("document.fonts.ready")
+        height = HEIGHTS[self.width]
+        if whole:
+            height = min(self.page.evaluate("document.documentElement.scrollHeight"), TALLEST[self.width])
+        for theme, suffix in THEMES.items():
+            self.page.emulate_media(color_scheme=theme)
+            self.page.screenshot(
+                path=HOME / f"{name}-{self.language}-{self.width}{suffix}.png",
+                full_page=whole,
+                animations="disabled",  # else a button is caught on its way from one colour to the other
+                clip={"x": 0, "y": 0, "width": self.width, "height": height},
+            )
+
+    def take_what_moves(self) -> None:
+        """What is seen only in the middle: the question, a running row, a run's page; what is asked for by a button."""
+        self.open("/")
+        self.page.click("#act-students")
+        self.page.wait_for_selector("dialog[open]")
+        self.take("question", whole=False)
+        before = self.page.get_attribute("[data-source=students]", "data-run")
+        self.page.click("dialog[open] [data-yes]")
+        self.page.wait_for_selector(f"[data-source=students]:not([data-run='{before}'])")
+        self.page.wait_for_selector("[data-source=students][data-status=running] progress[max]")
+        self.take("status-running")
+        self.open(str(self.page.get_attribute("#state-students", "href")))
+        self.page.wait_for_selector("#run progress[max]")
+        self.take("run-running")
+        self.page.wait_for_selector("#run .badge.s-success, #run .badge.s-failed, #run .badge.s-held")
+        self.open("/syncs/students/settings")
+        self.page.click("#preview")
+        self.page.wait_for_selector("#preview-rows")
+        self.take("preview")
 
 
-def take(page: Page, name: str, language: str, width: int) -> None:
-    page.evaluate("document.fonts.ready")
-    height = min(page.evaluate("document.documentElement.scrollHeight"), TALLEST[width])
-    page.screenshot(
-        path=HOME / f"{name}-{language}-{width}.png",
-        full_page=True,
-        clip={"x": 0, "y": 0, "width": width, "height": height},
-    )
+MOVING = {"question", "status-running", "run-running", "preview"}
 
 
-def press(page: Page, key: str) -> None:
-    before = page.get_attribute(f"[data-source={key}]", "data-run")
-    page.click(f"#act-{key}")
-    page.click("dialog[open] [data-yes]")
-    page.wait_for_selector(f"[data-source={key}]:not([data-run='{before}'])")
-
-
-def ended(page: Page, key: str) -> None:
-    page.wait_for_selector(
-        ", ".join(f"[data-source={key}][data-status={s}]" for s in ("success", "failed", "cancelled", "held"))
-    )
-
-
-def set_password(page: Page, password: str) -> None:
-    page.goto("/syncs/faculty/settings")
-    page.fill("[name=password]", password)
-    page.click("main form.card .formbar button")
-    page.wait_for_selector(".alert-success")
-
-
-def history(page: Page) -> None:
-    """Something to look at: two successes, a refused login, a schedule."""
-    for key in ("faculty", "students"):
-        page.goto("/")
-        press(page, key)
-        ended(page, key)
-    set_password(page, "not-the-password")
-    page.goto("/")
-    press(page, "faculty")
-    ended(page, "faculty")
-    set_password(page, "simulator")
-    page.goto("/syncs/students/settings")
-    page.check("[name=schedule_kind][value=interval]")
-    page.fill("[name=interval_minutes]", "720")
-    page.click("main form.card .formbar button")
-    page.wait_for_selector(".alert-success")
-
-
-def moving(page: Page, language: str, width: int) -> None:
-    """What is seen only in the middle: the question, a running row, a run's page."""
-    page.goto(f"/?lang={language}")
-    page.click("#act-students")
-    page.wait_for_selector("dialog[open]")
-    page.screenshot(path=HOME / f"question-{language}-{width}.png")
-    page.click("dialog[open] [data-no]")
-    press(page, "students")
-    page.wait_for_selector("[data-source=students][data-status=running] progress[max]")
-    take(page, "status-running", language, width)
-    run = page.get_attribute("#state-students", "href")
-    page.goto(f"{run}?lang={language}")
-    page.wait_for_selector("#run progress[max]")
-    take(page, "run-running", language, width)
-    page.wait_for_selector("#run .badge.s-success, #run .badge.s-failed, #run .badge.s-held")
-    take(page, "run-ended", language, width)
-
-
-def main() -> int:
+def main(wanted: set[str]) -> int:
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if not chromium:
         print("there is no Chromium here; name one in CHROMIUM")
         return 2
     HOME.mkdir(parents=True, exist_ok=True)
-    with demonstration() as url, sync_playwright() as playwright:
+    with demonstration() as story, sync_playwright() as playwright:
+        pages = story.tell()
+        unknown = wanted - set(pages) - MOVING - {"sign-in"}
+        if unknown:
+            print(
+                f"there is no page {', '.join(sorted(unknown))}; there are {', '.join(sorted({*pages, *MOVING}))}"
+            )
+            return 2
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        first = signed_in(browser, url, "fa", 1280)
-        history(first)
-        first.goto("/runs/?source=faculty&status=failed")
-        failed = first.get_attribute("table.grid tbody a", "href")
         for language in LANGUAGES:
-            for width in WIDTHS:
-                page = signed_in(browser, url, language, width, shots=True)
-                moving(page, language, width)
-                for name, path in {**PAGES, "run-failed": str(failed)}.items():
-                    page.goto(path + ("&" if "?" in path else "?") + f"lang={language}")
-                    take(page, name, language, width)
-                page.context.close()
+            for width in HEIGHTS:
+                album = Album(browser, story.url, language, width, wanted)
+                album.sign_in()
+                for name, path in pages.items():
+                    if album.wants(name):
+                        album.open(path)
+                        album.take(name)
+                if not wanted or wanted & MOVING:
+                    album.take_what_moves()
+                album.page.context.close()
         browser.close()
     print(f"{len(list(HOME.glob('*.png')))} pictures in {HOME.relative_to(ROOT)}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(set(sys.argv[1:])))
