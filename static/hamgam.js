@@ -33,10 +33,22 @@
   const regions = [];
   const TOKENS = /name="csrf_token" value="[^"]*"/g; /* new in every answer; no reason to redraw */
 
+  /* Whoever goes by the keyboard stays where they are when a region is drawn anew: at the element of the same name, or
+     of the same place and kind, or else at the region. */
+  function focusable(region) { return Array.from(region.querySelectorAll("a[href], button, input, select, summary, [tabindex]")); }
+
   function place(region) {
     const active = document.activeElement;
-    if (!active || !region.contains(active)) return null;
-    return active.id || null;
+    if (!active || active === region || !region.contains(active)) return null;
+    return { id: active.id, index: focusable(region).indexOf(active), kind: active.tagName, href: active.getAttribute("href") };
+  }
+
+  function goBackTo(at, region) {
+    const there = focusable(region)[at.index];
+    const same = there && there.tagName === at.kind && there.getAttribute("href") === at.href;
+    const again = (at.id && document.getElementById(at.id)) || (!at.id && same && there);
+    if (!again) region.tabIndex = -1;
+    (again || region).focus({ preventScroll: true });
   }
 
   async function refresh(one) {
@@ -58,8 +70,8 @@
         const focused = place(one.region);
         one.region.innerHTML = html;
         one.html = same;
-        const again = focused && document.getElementById(focused);
-        if (again) again.focus({ preventScroll: true });
+        if (focused) goBackTo(focused, one.region);
+        reachable();
         if (answer.headers.get("X-Announce")) announce(decodeURIComponent(answer.headers.get("X-Announce")));
       }
       const engine = document.getElementById("engine-down");
@@ -108,6 +120,7 @@
   document.addEventListener("submit", function (event) {
     const form = event.target;
     if (dialog.contains(form)) return;
+    if (form.dataset.busy) { event.preventDefault(); return; }
     if (form.dataset.confirm && form !== asking) {
       event.preventDefault();
       asking = form;
@@ -117,6 +130,7 @@
       yes.textContent = form.dataset.yes || texts.yes;
       yes.className = form.dataset.danger ? "btn btn-danger" : "btn btn-primary";
       dialog.querySelector("[data-no]").textContent = form.dataset.no || texts.no;
+      dialog.returnValue = "no"; /* to some browsers Escape leaves the answer to the question before */
       dialog.showModal();
       yes.focus();
       return;
@@ -143,10 +157,17 @@
     if (event.target === dialog && event.detail < 2) dialog.close("no");
   });
 
+  /* A form that is on its way is not sent again. Its button is not disabled: that would take the focus from it. */
+  function onItsWay(form, yes) {
+    if (yes) form.dataset.busy = "1";
+    else delete form.dataset.busy;
+    const button = form.querySelector("button");
+    if (button) button.setAttribute("aria-disabled", String(yes));
+  }
+
   /* Send a form without leaving the page; the answer is one sentence. */
   async function quietly(form) {
-    const button = form.querySelector("button");
-    if (button) button.disabled = true;
+    onItsWay(form, true);
     try {
       const answer = await post(form.action, new FormData(form));
       say(answer.message, !answer.ok);
@@ -154,7 +175,7 @@
     } catch (error) {
       say(texts.unreachable, true);
     }
-    if (button) button.disabled = false;
+    onItsWay(form, false);
     refreshAll();
   }
 
@@ -173,9 +194,8 @@
 
   /* ---- the connection test ---- */
   async function check(form) {
-    const button = form.querySelector("button");
     const result = document.getElementById(form.dataset.check);
-    button.disabled = true;
+    onItsWay(form, true);
     result.hidden = false;
     result.className = "notice n-info";
     result.textContent = texts.testing;
@@ -187,7 +207,7 @@
       result.className = "notice n-failed";
       result.textContent = texts.unreachable;
     }
-    button.disabled = false;
+    onItsWay(form, false);
   }
 
   /* ---- the log follows its end until somebody scrolls up ---- */
@@ -229,6 +249,24 @@
     }
     if (box.dataset.ended !== "1") window.setTimeout(more, 1000);
   }
+
+  /* ---- a table that is wider than its place is reached and scrolled by the keyboard, and has a name ---- */
+  function reachable() {
+    document.querySelectorAll(".table-wrap").forEach(function (box) {
+      if (box.scrollWidth <= box.clientWidth) {
+        ["tabindex", "role", "aria-label"].forEach(function (name) { box.removeAttribute(name); });
+        return;
+      }
+      const card = box.closest(".card");
+      const title = box.querySelector("caption") || (card && card.querySelector("h2")) || document.querySelector("h1");
+      box.tabIndex = 0;
+      box.setAttribute("role", "region");
+      if (title) box.setAttribute("aria-label", title.textContent.trim());
+    });
+  }
+  window.addEventListener("resize", reachable);
+  document.fonts.ready.then(reachable);
+  reachable();
 
   /* ---- small comforts ---- */
   document.querySelectorAll("[data-autosubmit]").forEach(function (field) {

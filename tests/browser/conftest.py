@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from tests.conftest import ROOT
+from tools.every_page import Story
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
 USER, PASSWORD = "maryam", "orange-lamp-42"
@@ -50,17 +51,33 @@ def browser_type_launch_args(
 
 @dataclass(frozen=True)
 class House:
-    """A running demonstration."""
+    """A running demonstration; where it has lived through `Story.tell`, the address of every page."""
 
     url: str
     instance: Path
     process: subprocess.Popen[bytes]
+    pages: dict[str, str] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The whole product, as a newcomer starts it, in an instance of its own."""
-    instance = tmp_path_factory.mktemp("browser") / "instance"
+    with started(tmp_path_factory.mktemp("browser") / "instance") as house:
+        yield house
+
+
+@pytest.fixture(scope="session")
+def told_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Another one, with something on every page; who asks for it changes nothing there."""
+    with started(tmp_path_factory.mktemp("told") / "instance") as house:
+        environ = {"PANEL_INSTANCE": str(house.instance), "PANEL_ADMIN_PASSWORD": PASSWORD}
+        house.pages.update(Story(house.url, environ).tell())
+        yield house
+
+
+@contextmanager
+def started(instance: Path) -> Iterator[House]:
+    """`up --demo`, until it answers and the engine leads; ended on leaving."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -130,11 +147,26 @@ class Watch:
 @pytest.fixture
 def open_page(house: House, browser: Browser) -> Iterator[Callable[..., Page]]:
     """`open_page("fa", width=390)`: a signed-in page in that language; complaints fail the test at its end."""
+    with pages_of(house, browser) as open_:
+        yield open_
+
+
+@pytest.fixture
+def open_told(told_house: House, browser: Browser) -> Iterator[Callable[..., Page]]:
+    """The same of the house in which everything has happened."""
+    with pages_of(told_house, browser) as open_:
+        yield open_
+
+
+@contextmanager
+def pages_of(house: House, browser: Browser) -> Iterator[Callable[..., Page]]:
     contexts: list[BrowserContext] = []
     watch = Watch(house.url)
 
-    def open_(language: str = "fa", *, width: int = 1280, signed_in: bool = True) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 860}, base_url=house.url)
+    def open_(
+        language: str = "fa", *, width: int = 1280, signed_in: bool = True, username: str = USER, **more: Any
+    ) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 860}, base_url=house.url, **more)
         context.add_cookies([{"name": "hamgam_locale", "value": language, "url": house.url}])
         contexts.append(context)
         page = context.new_page()
@@ -143,7 +175,7 @@ def open_page(house: House, browser: Browser) -> Iterator[Callable[..., Page]]:
         page.on("pageerror", watch.error)
         page.on("request", watch.request)
         if signed_in:
-            sign_in(page)
+            sign_in(page, username=username)
             if (
                 page.locator("html").get_attribute("lang") != language
             ):  # somebody's own choice outlives a cookie
@@ -157,9 +189,9 @@ def open_page(house: House, browser: Browser) -> Iterator[Callable[..., Page]]:
     assert watch.complaints == []
 
 
-def sign_in(page: Page, password: str = PASSWORD) -> None:
+def sign_in(page: Page, password: str = PASSWORD, username: str = USER) -> None:
     page.goto("/login")
-    page.fill("[name=username]", USER)
+    page.fill("[name=username]", username)
     page.fill("[name=password]", password)
     page.click("main form button[type=submit]")
     page.wait_for_url(lambda url: not url.endswith("/login"))
