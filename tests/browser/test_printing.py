@@ -1,0 +1,105 @@
+"""On paper: black on white whatever the screen shows, nothing to press, nothing cut, right-to-left stays so."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import House
+
+Open = Callable[..., Page]
+A4_INSIDE = 703  # 210 mm less the margins of 12 mm, in CSS pixels
+PRINTED = (
+    "status",
+    "run-ended",
+    "run-held",
+    "runs",
+    "diary",
+    "vanishing",
+    "data-students",
+    "data-terms",
+    "quality-students",
+    "person",
+)
+PRESSED = "button, .btn, .topbar, .foot, .strip, .toasts, dialog, .crumbs, .decide, [type=checkbox]"
+NOT_BLACK = """() => {
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const box = walker.currentNode.parentElement;
+    if (!walker.currentNode.textContent.trim() || !box.checkVisibility() || box.closest("script, .sr-only")) continue;
+    if (getComputedStyle(box).color !== "rgb(0, 0, 0)") found.push("text: " + box.outerHTML.slice(0, 120));
+    for (let up = box; up; up = up.parentElement) {
+      const ground = getComputedStyle(up).backgroundColor;
+      const blank = ["rgba(0, 0, 0, 0)", "rgb(255, 255, 255)"].includes(ground);
+      if (!blank) found.push("ground: " + up.outerHTML.slice(0, 120));
+    }
+  }
+  return found.slice(0, 5);
+}"""
+CUT = """() => [document.documentElement, ...document.querySelectorAll(".table-wrap, .log, .card")]
+  .filter(box => box.scrollWidth > box.clientWidth + 1 || getComputedStyle(box).overflowX === "auto")
+  .map(box => box.tagName + "." + box.className + " " + box.scrollWidth + " > " + box.clientWidth)"""
+
+
+def visible(page: Page, selector: str) -> list[str]:
+    return page.eval_on_selector_all(
+        selector, "all => all.filter(one => one.checkVisibility()).map(one => one.outerHTML.slice(0, 120))"
+    )
+
+
+def on_paper(page: Page) -> None:
+    page.set_viewport_size({"width": A4_INSIDE, "height": 1000})
+    page.emulate_media(media="print", color_scheme="dark")
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
+@pytest.mark.parametrize("name", PRINTED)
+def test_a_page_is_printed_black_on_white_and_whole(
+    told_house: House, open_told: Open, name: str, language: str
+) -> None:
+    page = open_told(language, color_scheme="dark")
+    page.goto(told_house.pages[name])
+    expect(page.locator("h1")).to_be_visible()
+    assert visible(page, PRESSED) != []  # on the screen they are there
+    on_paper(page)
+    expect(page.locator("h1")).to_be_visible()
+    assert visible(page, PRESSED) == []
+    assert page.evaluate(NOT_BLACK) == []
+    assert page.evaluate(CUT) == []
+    assert page.evaluate("getComputedStyle(document.body).direction") == (
+        "rtl" if language == "fa" else "ltr"
+    )
+    heads = page.eval_on_selector_all("thead", "all => all.map(one => getComputedStyle(one).display)")
+    assert set(heads) <= {"table-header-group"}  # so it stands on every sheet
+
+
+def test_the_eye_for_colours_and_cuts_is_open(told_house: House, open_told: Open) -> None:
+    """A negative control: on a dark and narrow screen it finds all of them."""
+    page = open_told("fa", color_scheme="dark")
+    page.goto(told_house.pages["quality-students"])
+    page.set_viewport_size({"width": A4_INSIDE, "height": 1000})
+    assert page.evaluate(NOT_BLACK) != []
+    assert page.evaluate(CUT) != []
+
+
+def test_paper_has_the_moment_itself_and_the_filters_in_force(told_house: House, open_told: Open) -> None:
+    page = open_told("fa")
+    page.goto("/runs/?source=faculty")
+    on_paper(page)
+    moment = page.locator("time.moment").first
+    shown = moment.evaluate("one => getComputedStyle(one, '::after').content")
+    assert shown.strip('"') == moment.get_attribute("data-exact")
+    assert moment.evaluate("one => getComputedStyle(one).fontSize") == "0px"  # "2 hours ago"
+    expect(page.locator("#r-source")).to_be_visible()
+    expect(page.locator("#r-status")).to_be_hidden()
+    page.goto("/runs/")
+    expect(page.locator(".filters-bar")).to_be_hidden()
+
+
+def test_a_long_list_becomes_several_sheets(told_house: House, open_told: Open) -> None:
+    page = open_told("fa", color_scheme="dark")
+    page.goto(told_house.pages["diary"])
+    sheets = re.findall(rb"/Type\s*/Page\b(?!s)", page.pdf(format="A4"))
+    assert len(sheets) >= 2
