@@ -33,6 +33,7 @@ PAGES = {
     "rehearsal": "/runs/{rehearsal}",
     "rehearsal-changes": "/runs/{rehearsal}/changes",
     "undo": "/runs/{changed}/undo",
+    "report": "/reports/?source=students",
     "diary": "/changes/",
     "data-faculty": "/data/faculty",
     "data-students": "/data/Students",

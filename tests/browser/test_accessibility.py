@@ -127,7 +127,7 @@ def test_bootstraps_own_parts_are_readable(open_told: Open, theme: str) -> None:
     page.evaluate("html => { document.querySelector('main .frame').innerHTML = html; }", STOCK)
     found = violations(page, ("color-contrast",))
     for one in page.locator(
-        "main .btn, main .page-link, main .dropdown-item, main .list-group-item-action"
+        "main .btn, main a.page-link, main .dropdown-item, main .list-group-item-action"
     ).all():
         one.hover()
         found += violations(page, ("color-contrast",), "main :hover")

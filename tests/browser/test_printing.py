@@ -17,6 +17,7 @@ PRINTED = (
     "runs",
     "diary",
     "vanishing",
+    "report",
     "data-students",
     "data-terms",
     "quality-students",
