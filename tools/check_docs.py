@@ -128,9 +128,9 @@ def mention_problems(found: dict[str, str]) -> list[str]:
         if len(words) == 1 and f"python -m panel {words[0]}" not in written
     ]
     problems += [f"{route}: its function does not say what it does" for route in docs_parts.silent_routes()]
-    explained = {code.partition(":")[0] for code in docs_parts.explain.CAUSES}
+    explained = {code.partition(":")[0] for code in docs_parts.causes.CAUSES}
     problems += [
-        f"{place}: the error code {code} is not explained (panel/explain.py)"
+        f"{place}: the error code {code} is not explained (panel/causes/)"
         for code, place in docs_parts.codes_in_code().items()
         if code not in explained
     ]

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from fetchers.core import errors, registry
-from panel import config, explain, persian, settings
+from panel import causes, config, persian, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "panel" / "translations" / "fa" / "LC_MESSAGES" / "messages.po"
@@ -319,9 +319,9 @@ def _persian() -> dict[str, str]:
 
 
 def causes_without_persian() -> list[str]:
-    """Sentences of panel/explain.py that the catalogue does not have."""
+    """Sentences of panel/causes/ that the catalogue does not have."""
     texts = [
-        text for cause in explain.CAUSES.values() for text in (*cause.what, cause.safe, *cause.todo) if text
+        text for cause in causes.CAUSES.values() for text in (*cause.what, cause.safe, *cause.todo) if text
     ]
     return sorted({text for text in texts if text not in _persian()})
 
@@ -340,7 +340,7 @@ def _tree(kind: type[errors.FetchError]) -> Iterator[type[errors.FetchError]]:
 
 def error_table() -> str:
     rows = []
-    for code, cause in explain.CAUSES.items():
+    for code, cause in causes.CAUSES.items():
         again = "if a failed part may heal" if code == "E_PARTIAL" else "yes" if _heals(code) else "no"
         rows.append((_code(code), cause.what[-1], cause.safe, again, cause.todo[-1]))
     return table(("code", "what happened", "the data", "tried again by itself", "what to do"), rows)
@@ -350,7 +350,7 @@ def error_table_fa() -> str:
     words = _persian()
     rows = [
         (words.get(cause.what[-1], ""), words.get(cause.todo[-1], ""), _code(code))
-        for code, cause in explain.CAUSES.items()
+        for code, cause in causes.CAUSES.items()
     ]
     return table(("چه شده است", "چه باید کرد", "کد"), rows)
 

@@ -136,12 +136,12 @@ def test_a_variable_that_nobody_explained_is_noticed(monkeypatch: pytest.MonkeyP
 
 
 def test_an_error_that_nobody_explained_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    causes = {code: cause for code, cause in docs_parts.explain.CAUSES.items() if code != "E_PLAN"}
-    monkeypatch.setattr(docs_parts.explain, "CAUSES", causes)
+    causes = {code: cause for code, cause in docs_parts.causes.CAUSES.items() if code != "E_PLAN"}
+    monkeypatch.setattr(docs_parts.causes, "CAUSES", causes)
     assert any("E_PLAN is not explained" in problem for problem in problems())
 
 
 def test_an_error_without_persian_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    strange = docs_parts.explain.Cause(("Something new happened.",), "", ("Look.",))
-    monkeypatch.setattr(docs_parts.explain, "CAUSES", {**docs_parts.explain.CAUSES, "E_NEW": strange})
+    strange = docs_parts.causes.Cause(("Something new happened.",), "", ("Look.",))
+    monkeypatch.setattr(docs_parts.causes, "CAUSES", {**docs_parts.causes.CAUSES, "E_NEW": strange})
     assert any("no Persian for 'Something new happened.'" in problem for problem in problems())

@@ -27,7 +27,7 @@ import psutil
 import psycopg
 
 from fetchers.golestan import terms
-from panel import explain
+from panel import causes, explain
 from panel.clock import utcnow
 from panel.engine.process import RUN_VARIABLE
 from tests.acceptance.house import House, truth, until
@@ -183,7 +183,7 @@ def errors_are_told(house: House, secrets: Iterable[str] = ()) -> list[str]:
         ),
     ]
     for where, code, message in told:
-        if not CODE.fullmatch(str(code)) or code not in {key.partition(":")[0] for key in explain.CAUSES}:
+        if not CODE.fullmatch(str(code)) or code not in {key.partition(":")[0] for key in causes.CAUSES}:
             wrong.append(f"O4: {where}: {code} is no code that is explained")
         elif not message or len(message) > explain.LIMIT or "Traceback" in message:
             wrong.append(f"O4: {where}: {message!r}")

@@ -4,7 +4,8 @@ import pytest
 from flask import Flask
 
 from fetchers.core import errors
-from panel.explain import CAUSES, english, explain, message
+from panel.causes import CAUSES
+from panel.explain import english, explain, message
 
 OURS = (
     "E_LOST",

@@ -1,0 +1,96 @@
+"""What the gateway answers, where that is no whole list of records."""
+
+from collections.abc import Mapping
+
+from panel.causes.cause import KEPT_OR_WHOLE, N_, WAIT, Cause
+
+CAUSES: Mapping[str, Cause] = {
+    "E_TRUNCATED": Cause(
+        (N_("The gateway's answer broke off before its end."),),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_NOT_JSON": Cause(
+        (N_("The gateway sent a page or broken text instead of data."),),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Often this is a sign-in page or a notice of maintenance: open the gateway's address "
+                "in a browser. If it looks well, check the address in the settings."
+            ),
+        ),
+    ),
+    "E_NOT_JSON:html": Cause(
+        (N_("The gateway sent a web page instead of data."),),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Often this is a sign-in page or a notice of maintenance: open the gateway's address "
+                "in a browser. If it looks well, check the address in the settings."
+            ),
+        ),
+    ),
+    "E_ENVELOPE": Cause(
+        (
+            N_("The gateway answered with an error: {said}"),
+            N_("The gateway's answer holds no list of records."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_TOO_LARGE": Cause(
+        (N_("The gateway's answer is larger than one answer may be."),),
+        KEPT_OR_WHOLE,
+        (N_("Set a smaller page size in the settings, and ask the gateway's keeper whether it changed."),),
+    ),
+    "E_PAGING": Cause(
+        (N_("The gateway's pages do not make a whole list: some repeat or are missing."),),
+        KEPT_OR_WHOLE,
+        (N_("Run it again at a quiet hour, when records do not change while they are read."),),
+    ),
+    "E_PAGING:short": Cause(
+        (
+            N_("The gateway announced {announced} records and sent {got}."),
+            N_("The gateway sent fewer records than it announced."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_SCHEMA": Cause(
+        (
+            N_("The gateway's records no longer have what they must have: {fields}."),
+            N_("The gateway's records have changed their shape."),
+        ),
+        KEPT_OR_WHOLE,
+        (N_("Ask the gateway's keeper what changed; the fetcher must be brought up to date."),),
+    ),
+    "E_SCHEMA:type": Cause(
+        (
+            N_("The gateway sends values of another type: {fields}."),
+            N_("The gateway sends values of another type."),
+        ),
+        KEPT_OR_WHOLE,
+        (N_("Ask the gateway's keeper what changed; the fetcher must be brought up to date."),),
+    ),
+    "E_SCHEMA:null": Cause(
+        (
+            N_("The gateway sends records without their key: {fields}."),
+            N_("The gateway sends records without their key."),
+        ),
+        KEPT_OR_WHOLE,
+        (N_("Ask the gateway's keeper; the next run tries again."),),
+    ),
+    "E_SCHEMA:refused": Cause(
+        (
+            N_("The gateway sends new fields, and this source takes none: {fields}."),
+            N_("The gateway sends new fields, and this source takes none."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Look at the page “Schema” of this source. To store them, set “New fields” to “add”"
+                " in its settings; to leave them out, to “ignore”. Then sync again."
+            ),
+        ),
+    ),
+}

@@ -1,0 +1,211 @@
+"""The way to the gateway, its login, and its no."""
+
+from collections.abc import Mapping
+
+from panel.causes.cause import KEPT_OR_WHOLE, N_, WAIT, Cause
+
+CAUSES: Mapping[str, Cause] = {
+    "E_AUTH": Cause(
+        (
+            N_("The gateway {host} does not accept the user name or password (status {status})."),
+            N_("The gateway does not accept the user name or password."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Enter the right login in the settings and press “Test connection”. "
+                "It was tried once only, so that the account is not locked."
+            ),
+        ),
+    ),
+    "E_AUTH:token": Cause(
+        (
+            N_("The gateway {host} lets us log in and then refuses the token that it has just given."),
+            N_("The gateway lets us log in and then refuses the token that it has just given."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Ask the gateway's keeper whether this account may read these data. One new login was tried, "
+                "and no more, so that the account is not locked."
+            ),
+        ),
+    ),
+    "E_GATEWAY": Cause(
+        (
+            N_("The gateway refused the request (status {status}): {said}"),
+            N_("The gateway refused the request (status {status})."),
+            N_("The gateway refused the request."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Check the gateway's address in the settings, and ask its keeper whether "
+                "this server and this account may read it."
+            ),
+        ),
+    ),
+    "E_CONNECT": Cause(
+        (
+            N_("The gateway {host} could not be reached."),
+            N_("The gateway could not be reached."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Check the network and the gateway's address in the settings. "
+                "If the network is well, the gateway is down: the next run tries again."
+            ),
+        ),
+    ),
+    "E_CONNECT:dns": Cause(
+        (
+            N_("The name {host} is not known to the network."),
+            N_("The gateway's name is not known to the network."),
+        ),
+        KEPT_OR_WHOLE,
+        (N_("Check the gateway's address in the settings, and the server’s name service (DNS)."),),
+    ),
+    "E_CONNECT:tls": Cause(
+        (
+            N_("The gateway {host} has a certificate that cannot be trusted."),
+            N_("The gateway has a certificate that cannot be trusted."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Ask the gateway's keeper whether its certificate has expired or was changed; "
+                "check the server’s clock too. Nothing was sent, so the login is safe."
+            ),
+        ),
+    ),
+    "E_CONNECT:tls_expired": Cause(
+        (
+            N_("The certificate of the gateway {host} has expired, or is not valid yet."),
+            N_("The gateway's certificate has expired, or is not valid yet."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Check the server’s clock; if it is right, ask the gateway's keeper for a new certificate. "
+                "Nothing was sent, so the login is safe."
+            ),
+        ),
+    ),
+    "E_CONNECT:tls_name": Cause(
+        (
+            N_("The gateway {host} shows a certificate of another name."),
+            N_("The gateway shows a certificate of another name."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Enter the gateway's address in the settings by the name in its certificate. "
+                "Nothing was sent, so the login is safe."
+            ),
+        ),
+    ),
+    "E_CONNECT:tls_authority": Cause(
+        (
+            N_("The certificate of the gateway {host} is of an authority that this server does not know."),
+            N_("The gateway's certificate is of an authority that this server does not know."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "If it is your university's own authority, install its certificate on this server; else ask the "
+                "gateway's keeper. Nothing was sent, so the login is safe."
+            ),
+        ),
+    ),
+    "E_TIMEOUT": Cause(
+        (
+            N_("The gateway did not answer within {seconds} seconds."),
+            N_("The gateway did not answer in time."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_TIMEOUT:silence": Cause(
+        (
+            N_("The gateway took the connection and then was silent for {seconds} seconds."),
+            N_("The gateway took the connection and then was silent."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_TIMEOUT:name": Cause(
+        (
+            N_("The name service (DNS) said nothing about {host} within {seconds} seconds."),
+            N_("The name service (DNS) did not answer in time."),
+        ),
+        KEPT_OR_WHOLE,
+        (N_("Check the server’s name service (DNS) and its network; then run it again."),),
+    ),
+    "E_TIMEOUT:connect": Cause(
+        (
+            N_("No connection to the gateway {host} came about within {seconds} seconds."),
+            N_("No connection to the gateway came about in time."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Check the network, and whether a firewall lets this server through. "
+                "If both are well, the gateway is down: the next run tries again."
+            ),
+        ),
+    ),
+    "E_TIMEOUT:request": Cause(
+        (
+            N_("The gateway's answer was not complete within {seconds} seconds."),
+            N_("The gateway's answer was not complete in time."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_SERVER": Cause(
+        (
+            N_("The gateway has a fault of its own (status {status})."),
+            N_("The gateway has a fault of its own."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_RATE": Cause(
+        (N_("The gateway asks for fewer requests and did not let us go on."),),
+        KEPT_OR_WHOLE,
+        (N_("Lower “Requests per second” in the settings, or sync at a quieter hour."),),
+    ),
+    "E_UNAVAILABLE": Cause(
+        (
+            N_(
+                "The gateway {host} failed again and again, for all that asked it. Hamgam now asks it one small "
+                "question at a time, and goes on by itself when it answers."
+            ),
+            N_("The gateway failed again and again, so Hamgam asks it only now and then."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_UNAVAILABLE:pause": Cause(
+        (
+            N_(
+                "The gateway {host} has asked for a pause, so it was not asked. Try again in {seconds} seconds."
+            ),
+            N_("The gateway has asked for a pause, so it was not asked."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_REDIRECT": Cause(
+        (
+            N_(
+                "The gateway sends us on to another address ({location}); "
+                "we did not follow, to protect the login."
+            ),
+            N_("The gateway sends us on to another address; we did not follow, to protect the login."),
+        ),
+        KEPT_OR_WHOLE,
+        (N_("If the gateway has moved, enter its new address in the settings."),),
+    ),
+}
