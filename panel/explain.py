@@ -5,11 +5,13 @@ the pages (`explain`); the run row and the terminal keep English (`message`). A 
 come gives way to the next, plainer one, so that no page ever shows a hole.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from panel.causes import CAUSES, FACES
+from panel.words import translator
 
 LIMIT = 500
 PARAM_LIMIT = 160
@@ -30,14 +32,21 @@ class Explanation:
 def explain(code: str | None, params: Mapping[str, Any] | None = None) -> Explanation:
     """The explanation in the reader's language where a page is being made, in English elsewhere."""
     # Here, not above: engine and commands use `message` and should not have to load Flask.
-    from flask_babel import gettext
+    from flask_babel import get_locale, gettext
 
-    return _explanation(code, params, gettext)
+    locale = get_locale()
+    apart = locale is not None and locale.language != "en"
+    return _explanation(code, params, gettext, apart=apart)
+
+
+def in_language(language: str, code: str | None, params: Mapping[str, Any] | None = None) -> Explanation:
+    """The explanation in this language, whoever asks."""
+    return _explanation(code, params, translator(language), apart=language != "en")
 
 
 def english(code: str | None, params: Mapping[str, Any] | None = None) -> Explanation:
     """The explanation in English, whoever asks."""
-    return _explanation(code, params, str)
+    return in_language("en", code, params)
 
 
 def message(code: str | None, params: Mapping[str, Any] | None = None) -> str:
@@ -46,9 +55,14 @@ def message(code: str | None, params: Mapping[str, Any] | None = None) -> str:
     return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"
 
 
-def _explanation(code: str | None, params: Mapping[str, Any] | None, translate: Any) -> Explanation:
+def _explanation(
+    code: str | None, params: Mapping[str, Any] | None, translate: Any, *, apart: bool = False
+) -> Explanation:
+    """apart: the sentences run from right to left."""
     values = {name: _plain(value) for name, value in (params or {}).items() if value not in (None, "", [])}
     faces = [f"{code}:{values[name]}" for name in FACES if name in values]
+    if apart:
+        values = {name: _apart(value) for name, value in values.items()}
     cause = next(CAUSES[key] for key in (*faces, code or "", "E_INTERNAL") if key in CAUSES)
     return Explanation(
         _fill(cause.what, values, translate), translate(cause.safe), _fill(cause.todo, values, translate)
@@ -64,6 +78,11 @@ def _fill(texts: tuple[str, ...], values: Mapping[str, str], translate: Any) -> 
             continue
         return str(translate(text)).format_map(values)
     return str(translate(texts[-1]))
+
+
+def _apart(value: str) -> str:
+    """A Latin value (a path, an address) in marks that keep it in one piece inside a line from right to left."""
+    return f"\u2068{value}\u2069" if re.search(r"[A-Za-z]", value) else value
 
 
 def _plain(value: Any) -> str:

@@ -72,6 +72,7 @@ class Resolved:
     values: dict[str, Any] = field(repr=False)
     origins: dict[str, str]  # name -> environment, row, default, list
     problems: list[tuple[str, str]]  # (name, what is wrong); name "" for the whole
+    sealed: bool = False  # the saved passwords cannot be opened with the keys at hand
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def resolve(sync: Stored, config: Config, campuses: Callable[[], list[str]]) -> 
     try:
         secrets = vault(config).open(sync.secrets)
     except VaultError as error:
-        return Resolved({}, {}, [("", str(error))])
+        return Resolved({}, {}, [("", str(error))], sealed=True)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for name, info in model.model_fields.items():

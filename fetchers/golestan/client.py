@@ -19,6 +19,13 @@ from fetchers.core.wire.envelope import Page
 from fetchers.core.wire.http import Answer, Session
 
 _LONG_NUMBER = re.compile(r"\d{8,}")  # of a person, most likely: no run's log needs it
+# Refusals whose status alone tells people what to do.
+_REFUSALS: Mapping[int, Mapping[str, str]] = {
+    403: {"reason": "forbidden"},
+    404: {"reason": "not_there"},
+    405: {"reason": "not_there"},
+    410: {"reason": "not_there"},
+}
 
 
 class GolestanClient:
@@ -134,6 +141,7 @@ class GolestanClient:
                 f"{self._host} refuses this user name or password ({answer.status}).",
                 host=self._host,
                 status=answer.status,
+                **_REFUSALS.get(answer.status, {}),
             )
         if answer.status in (404, 405, 410):
             raise errors.ConfigError(
@@ -148,7 +156,9 @@ class GolestanClient:
         except (KeyError, msgspec.MsgspecError, ValueError, RecursionError):
             token = ""
         if not token.isascii() or not token.isprintable() or " " in token or not token:
-            raise errors.AuthError(f"{self._host} gave no token at the login.", host=self._host, status=200)
+            raise errors.AuthError(
+                f"{self._host} gave no token at the login.", host=self._host, status=200, reason="no_token"
+            )
         return token
 
     def _refusal(self, answer: Answer) -> errors.FetchError:
@@ -166,6 +176,7 @@ class GolestanClient:
             status=answer.status,
             said=said,
             trace=trace,
+            **_REFUSALS.get(answer.status, {}),
         )
 
     def _message(self, found: Mapping[str, msgspec.Raw]) -> str:

@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as lazy
 from markupsafe import Markup, escape
 
 from fetchers.core import registry
-from panel import explain, persian
+from panel import causes, explain, persian, settings
 from panel.auth.locale import current
 from panel.clock import utcnow
 from panel.holidays import Trouble
@@ -271,12 +271,28 @@ def delta(change: int | None) -> Markup:
 
 
 def explained(code: str | None, params: Mapping[str, Any] | None = None) -> explain.Explanation:
-    """The explanation of an error in the reader's language, its numbers in the reader's digits."""
-    shown = {
-        name: number(value) if isinstance(value, int | float) else value
-        for name, value in (params or {}).items()
-    }
+    """The explanation of an error in the reader's language and digits, its settings by their titles."""
+    shown = {name: _told(name, value) for name, value in (params or {}).items()}
     return explain.explain(code, shown)
+
+
+def _told(name: str, value: Any) -> Any:
+    if isinstance(value, int | float):
+        return number(value)
+    if name == "setting":
+        return value if f"E_CONFIG:{value}" in causes.CAUSES else setting_title(str(value))
+    if name == "missing" and isinstance(value, list):
+        return listed(setting_title(str(one)) for one in value)
+    return value
+
+
+def setting_title(name: str) -> str:
+    """What the forms call a setting, whichever source has it; its own name where none does."""
+    for listing in registry.catalogue().values():
+        fields = {} if listing.fetcher is None else listing.fetcher.Settings.model_fields
+        if name in fields:
+            return str(settings.extra(fields[name]).get(f"title_{current()}") or name)
+    return name
 
 
 def part_name(part: str) -> str:

@@ -30,6 +30,25 @@ CAUSES: Mapping[str, Cause] = {
             ),
         ),
     ),
+    "E_NOT_JSON:json": Cause(
+        (N_("The gateway sent data that are broken and cannot be read."),),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_NOT_JSON:charset": Cause(
+        (N_("The gateway sent text whose letters cannot be read without guessing."),),
+        KEPT_OR_WHOLE,
+        (N_("Tell the gateway's keeper: its answers should come in UTF-8. The next run tries again."),),
+    ),
+    "E_NOT_JSON:encoding": Cause(
+        (N_("The gateway packs its answers in a way that Hamgam cannot unpack."),),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Tell the gateway's keeper: answers may come plain or packed as gzip. The next run tries again."
+            ),
+        ),
+    ),
     "E_ENVELOPE": Cause(
         (
             N_("The gateway answered with an error: {said}"),
@@ -47,6 +66,16 @@ CAUSES: Mapping[str, Cause] = {
         (N_("The gateway's pages do not make a whole list: some repeat or are missing."),),
         KEPT_OR_WHOLE,
         (N_("Run it again at a quiet hour, when records do not change while they are read."),),
+    ),
+    "E_PAGING:repeats": Cause(
+        (N_("The gateway sends the same page again and again, whichever page is asked for."),),
+        KEPT_OR_WHOLE,
+        (N_("Tell the gateway's keeper: it takes no notice of the page number. The next run tries again."),),
+    ),
+    "E_PAGING:endless": Cause(
+        (N_("The gateway's pages have no end."),),
+        KEPT_OR_WHOLE,
+        (N_("Tell the gateway's keeper: there are always more pages. The next run tries again."),),
     ),
     "E_PAGING:short": Cause(
         (

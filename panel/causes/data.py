@@ -67,4 +67,9 @@ CAUSES: Mapping[str, Cause] = {
         N_("Nothing was changed."),
         (N_("Undo the later runs first, the newest first, and then this one."),),
     ),
+    "E_UNDO:source": Cause(
+        (N_("This run wrote a part that the source does not have any more."),),
+        N_("Nothing was changed."),
+        (N_("Look at the diary of changes: it lists what the run did, row by row."),),
+    ),
 }

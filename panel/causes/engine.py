@@ -34,7 +34,11 @@ CAUSES: Mapping[str, Cause] = {
         ),
     ),
     "E_LOST": Cause(
-        (N_("The process of this run ended without a word (stopped from outside, or out of memory)."),),
+        (
+            N_(
+                "The program of this run was closed without a word (stopped from outside, or the memory ran out)."
+            ),
+        ),
         KEPT_OR_WHOLE,
         (N_("Run it again: it asks only for what is missing. If it recurs, look at the server’s memory."),),
     ),
@@ -50,8 +54,8 @@ CAUSES: Mapping[str, Cause] = {
     ),
     "E_FETCHER": Cause(
         (
-            N_("The file of this fetcher cannot be loaded: {detail}"),
-            N_("The file of this fetcher cannot be loaded."),
+            N_("The program that reads this source (its fetcher) has a mistake: {detail}"),
+            N_("The program that reads this source (its fetcher) has a mistake."),
         ),
         N_("Your data are safe: the other sources go on as usual."),
         (N_("Whoever wrote the file must mend it; then restart the panel."),),

@@ -20,14 +20,40 @@ CAUSES: Mapping[str, Cause] = {
     ),
     "E_AUTH:token": Cause(
         (
-            N_("The gateway {host} lets us log in and then refuses the token that it has just given."),
-            N_("The gateway lets us log in and then refuses the token that it has just given."),
+            N_("The gateway {host} lets us log in and then refuses the pass that it has just given."),
+            N_("The gateway lets us log in and then refuses the pass that it has just given."),
         ),
         KEPT_OR_WHOLE,
         (
             N_(
                 "Ask the gateway's keeper whether this account may read these data. One new login was tried, "
                 "and no more, so that the account is not locked."
+            ),
+        ),
+    ),
+    "E_AUTH:no_token": Cause(
+        (
+            N_("The gateway {host} answers the login, but does not give the pass that reading needs."),
+            N_("The gateway answers the login, but does not give the pass that reading needs."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Check the gateway's address in the settings; if it is right, ask the gateway's keeper whether "
+                "its login has changed. It was tried once only, so that the account is not locked."
+            ),
+        ),
+    ),
+    "E_AUTH:forbidden": Cause(
+        (
+            N_("The gateway {host} forbids this server or this account to log in (status {status})."),
+            N_("The gateway forbids this server or this account to log in."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Ask the gateway's keeper whether this server’s address and this account are allowed to read it. "
+                "It was tried once only, so that the account is not locked."
             ),
         ),
     ),
@@ -45,6 +71,31 @@ CAUSES: Mapping[str, Cause] = {
             ),
         ),
     ),
+    "E_GATEWAY:forbidden": Cause(
+        (
+            N_("The gateway lets us log in, but forbids this account to read these data (status {status})."),
+            N_("The gateway lets us log in, but forbids this account to read these data."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Ask the gateway's keeper to allow this account, and this server’s address, to read these data."
+            ),
+        ),
+    ),
+    "E_GATEWAY:not_there": Cause(
+        (
+            N_("The gateway has nothing at the address that was asked (status {status})."),
+            N_("The gateway has nothing at the address that was asked."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Check the gateway's address in the settings. If it is right, ask the gateway's keeper "
+                "whether this service was moved or taken away."
+            ),
+        ),
+    ),
     "E_CONNECT": Cause(
         (
             N_("The gateway {host} could not be reached."),
@@ -58,6 +109,66 @@ CAUSES: Mapping[str, Cause] = {
             ),
         ),
     ),
+    "E_CONNECT:network": Cause(
+        (
+            N_("This server has no network by which the gateway {host} could be reached."),
+            N_("This server has no network by which the gateway could be reached."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Look at this server’s cable, network card and default route, or call your network people. "
+                "The gateway is not to blame."
+            ),
+        ),
+    ),
+    "E_CONNECT:unreachable": Cause(
+        (
+            N_("The network has no way from this server to the gateway {host}."),
+            N_("The network has no way from this server to the gateway."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Call your network people: a line between this server and the gateway is down. "
+                "When it is back, the next run tries again."
+            ),
+        ),
+    ),
+    "E_CONNECT:refused": Cause(
+        (
+            N_("The computer of the gateway {host} is there, but nothing on it accepts connections."),
+            N_("The gateway's computer is there, but nothing on it accepts connections."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "The gateway is stopped, or its port in the settings is wrong. Check the address; if it is right, "
+                "tell the gateway's keeper. The next run tries again."
+            ),
+        ),
+    ),
+    "E_CONNECT:broken": Cause(
+        (
+            N_("The connection to the gateway {host} broke before the answer was there."),
+            N_("The connection to the gateway broke before the answer was there."),
+        ),
+        KEPT_OR_WHOLE,
+        (WAIT,),
+    ),
+    "E_CONNECT:handshake": Cause(
+        (
+            N_("No safe (encrypted) connection to the gateway {host} came about."),
+            N_("No safe (encrypted) connection to the gateway came about."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Check whether the address in the settings must begin with http or https, and the port in it. "
+                "If they are right, tell the gateway's keeper. Nothing was sent, so the login is safe."
+            ),
+        ),
+    ),
     "E_CONNECT:dns": Cause(
         (
             N_("The name {host} is not known to the network."),
@@ -65,6 +176,19 @@ CAUSES: Mapping[str, Cause] = {
         ),
         KEPT_OR_WHOLE,
         (N_("Check the gateway's address in the settings, and the server’s name service (DNS)."),),
+    ),
+    "E_CONNECT:dns_down": Cause(
+        (
+            N_("The name service (DNS) cannot be reached, so the address of {host} was not found."),
+            N_("The name service (DNS) cannot be reached, so the gateway's address was not found."),
+        ),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Check this server’s network and its name service (DNS), or call your network people. "
+                "The gateway was not asked."
+            ),
+        ),
     ),
     "E_CONNECT:tls": Cause(
         (

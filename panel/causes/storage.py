@@ -61,6 +61,25 @@ CAUSES: Mapping[str, Cause] = {
             ),
         ),
     ),
+    "E_STORAGE:login": Cause(
+        (N_("The database server does not accept Hamgam’s user name or password."),),
+        KEPT_OR_WHOLE,
+        (N_("Whoever looks after this server must mend DATA_DATABASE_URL, and start Hamgam again."),),
+    ),
+    "E_STORAGE:rights": Cause(
+        (N_("The database server does not allow Hamgam to write there."),),
+        KEPT_OR_WHOLE,
+        (
+            N_(
+                "Whoever looks after the database must give Hamgam’s user the right to create and write tables."
+            ),
+        ),
+    ),
+    "E_STORAGE:value": Cause(
+        (N_("The database does not take a value that the gateway sent: it does not fit its column."),),
+        KEPT_OR_WHOLE,
+        (N_("Run it again. If it recurs, send the run’s log to whoever looks after Hamgam."),),
+    ),
     "E_STORAGE:corrupt": Cause(
         (
             N_("The database file {file} is damaged."),

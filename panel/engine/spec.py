@@ -106,6 +106,8 @@ def _fault(sync: DataSync, found: settings.Resolved) -> Fault:
     filled = {
         name for name, info in settings.declared(sync).items() if settings.extra(info).get("filled_from")
     }
+    if found.sealed:
+        return Fault("E_SETTINGS", {"reason": "sealed"})
     names = [name for name, _ in found.problems]
     if all(name in filled for name in names):
         return Fault("E_PLAN")

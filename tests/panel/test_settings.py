@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from fetchers.core import registry
 from fetchers.core.fetcher import Fetcher, HttpSettings, Label, Setting
-from panel import settings
+from panel import explain, runs, settings
 from panel.clock import utcnow
 from panel.config import Config, load
 from panel.db import open_engine, writing
+from panel.engine import spec
+from panel.engine.verdict import Fault
 from panel.migrations import upgrade
 from panel.models import AuditEntry, Campus, DataSync
 from panel.seed import seed
@@ -293,3 +295,16 @@ def test_a_vault_opens_with_an_older_key_and_not_with_a_strange_one() -> None:
     with pytest.raises(VaultError, match="another secret key"):
         Vault("new key " * 5).open(sealed)
     assert Vault("new key " * 5).open(None) == {}
+
+
+def test_a_run_whose_passwords_were_locked_with_another_key_says_so(
+    factory: sessionmaker[Session], instance: Config
+) -> None:
+    save(factory, instance, "people", **LOGIN)
+    (instance.instance / "secret.key").unlink()
+    other = load({"PANEL_INSTANCE": str(instance.instance)})
+    with writing(factory) as session:
+        run = runs.request(session, find(session, "people"), triggered_by="panel", now=utcnow()).run
+        made = spec.build(session, run, other, epoch=1, now=utcnow())
+    assert made == Fault("E_SETTINGS", {"reason": "sealed"})
+    assert "another secret key" in explain.message(made.code, made.params)

@@ -9,8 +9,10 @@ what a body may unpack to is capped.
 The wire is urllib3 itself: measured on 1.2 MB answers it costs a quarter of httpx's time (docs/decisions.md).
 """
 
+import errno
 import http.client
 import random
+import socket
 import ssl
 import threading
 import time
@@ -50,6 +52,13 @@ CERTIFICATE = {
     21: "tls_authority",
     62: "tls_name",
     64: "tls_name",
+}
+# Why no connection came about where nobody refused it, by the system's errno.
+NO_WAY: Mapping[int | None, str] = {
+    errno.ENETUNREACH: "network",
+    errno.ENETDOWN: "network",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.EHOSTDOWN: "unreachable",
 }
 
 T = TypeVar("T")
@@ -361,9 +370,18 @@ def _mapped(error: Exception, host: str, settings: HttpSettings) -> errors.Fetch
     """The wire's errors in our words."""
     # These two are timeouts in the wire's own tree.
     if isinstance(error, wire.NameResolutionError):
-        return errors.ConnectError(f"The name {host} cannot be resolved.", host=host, reason="dns")
+        number = getattr(error.__cause__, "errno", None)
+        return errors.ConnectError(
+            f"The name {host} cannot be resolved.",
+            host=host,
+            reason="dns_down" if number == socket.EAI_AGAIN else "dns",
+        )
     if isinstance(error, wire.NewConnectionError):
-        return errors.ConnectError(f"{host} does not accept connections.", host=host, reason="refused")
+        return errors.ConnectError(
+            f"{host} does not accept connections.",
+            host=host,
+            reason=NO_WAY.get(getattr(error.__cause__, "errno", None), "refused"),
+        )
     if isinstance(error, NameTimedOut):
         return _late(f"The name service said nothing about {host}", "name", settings.connect_timeout, host)
     if isinstance(error, wire.ConnectTimeoutError):

@@ -1,6 +1,9 @@
 """What the wire can do to us: each kind of trouble ends in its own error, by its own deadline, and frees its line."""
 
+import errno
+import os
 import random
+import socket
 import threading
 import time
 import zlib
@@ -16,7 +19,7 @@ from urllib3 import exceptions as wire
 from fetchers.core import errors
 from fetchers.core.fetcher import HttpSettings
 from fetchers.core.wire import body as bodies
-from fetchers.core.wire import courtesy, http
+from fetchers.core.wire import courtesy, deadline, http
 from fetchers.core.wire.deadline import NameTimedOut
 from fetchers.core.wire.http import Session, Stopped, retry_after
 from tests.fetchers.raw_server import (
@@ -165,6 +168,43 @@ def test_a_connection_that_nobody_accepts_is_no_timeout(free_port: int, session:
     with pytest.raises(errors.ConnectError) as caught:
         session().post_json(f"http://127.0.0.1:{free_port}/x", {}, {})
     assert caught.value.params["reason"] == "refused"
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.ENETUNREACH, "network"),
+        (errno.ENETDOWN, "network"),
+        (errno.EHOSTUNREACH, "unreachable"),
+        (errno.EADDRNOTAVAIL, "refused"),
+    ],
+)
+def test_where_no_way_leads_to_the_gateway_the_system_says_whose_network_it_is(
+    session: Make, monkeypatch: pytest.MonkeyPatch, number: int, reason: str
+) -> None:
+    def no_way(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(deadline, "create_connection", no_way)
+    with pytest.raises(errors.ConnectError) as caught:
+        session().post_json("http://127.0.0.1:9/x", {}, {})
+    assert caught.value.params["reason"] == reason
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [(socket.EAI_NONAME, "dns"), (socket.EAI_FAIL, "dns"), (socket.EAI_AGAIN, "dns_down")],
+)
+def test_a_name_service_that_is_away_is_not_a_name_that_nobody_knows(
+    session: Make, monkeypatch: pytest.MonkeyPatch, number: int, reason: str
+) -> None:
+    def look_up(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(number, "whatever it says")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with pytest.raises(errors.ConnectError) as caught:
+        session().post_json("http://gateway.invalid/x", {}, {})
+    assert caught.value.params["reason"] == reason
 
 
 @pytest.mark.parametrize(

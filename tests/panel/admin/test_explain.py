@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 
 from fetchers.core import errors
+from panel.admin import show
 from panel.causes import CAUSES
 from panel.explain import english, explain, message
 
@@ -72,3 +73,13 @@ def test_on_a_persian_page_the_words_are_persian_and_the_stored_ones_stay_englis
     with app.test_request_context("/?lang=fa"):
         assert explain("E_AUTH").what.startswith("درگاه")
         assert message("E_AUTH").startswith("The gateway")
+
+
+def test_a_setting_is_called_as_the_form_calls_it(app: Flask) -> None:
+    with app.test_request_context("/?lang=fa"):
+        assert "«سطر در هر صفحه»" in show.explained("E_CONFIG", {"setting": "page_size"}).what
+        missing = show.explained("E_SETTINGS", {"missing": ["base_url", "password"]}).what
+        assert missing.endswith("نشانی درگاه، گذرواژهٔ درگاه")
+    with app.test_request_context("/?lang=en"):
+        assert "“Rows per page”" in show.explained("E_CONFIG", {"setting": "page_size"}).what
+        assert "user name is not set" in show.explained("E_CONFIG", {"setting": "username"}).what

@@ -52,7 +52,7 @@ def test_parts_are_filtered_and_paged(house: House, sara: FlaskClient) -> None:
 
 def test_attempts_are_told_with_their_causes(house: House, sara: FlaskClient) -> None:
     page = read(sara, f"/runs/{run_id(house, 'running')}")
-    assert "E_LOST" in page and "ended without a word" in page
+    assert "E_LOST" in page and "closed without a word" in page
 
 
 def test_a_failure_says_what_happened_that_the_data_are_safe_and_what_to_do(
