@@ -59,10 +59,10 @@ def _explanation(
     code: str | None, params: Mapping[str, Any] | None, translate: Any, *, apart: bool = False
 ) -> Explanation:
     """apart: the sentences run from right to left."""
-    values = {name: _plain(value) for name, value in (params or {}).items() if value not in (None, "", [])}
+    values = {name: plain(value) for name, value in (params or {}).items() if value not in (None, "", [])}
     faces = [f"{code}:{values[name]}" for name in FACES if name in values]
     if apart:
-        values = {name: _apart(value) for name, value in values.items()}
+        values = {name: apart_in_line(value) for name, value in values.items()}
     cause = next(CAUSES[key] for key in (*faces, code or "", "E_INTERNAL") if key in CAUSES)
     return Explanation(
         _fill(cause.what, values, translate), translate(cause.safe), _fill(cause.todo, values, translate)
@@ -80,12 +80,12 @@ def _fill(texts: tuple[str, ...], values: Mapping[str, str], translate: Any) -> 
     return str(translate(texts[-1]))
 
 
-def _apart(value: str) -> str:
+def apart_in_line(value: str) -> str:
     """A Latin value (a path, an address) in marks that keep it in one piece inside a line from right to left."""
     return f"\u2068{value}\u2069" if re.search(r"[A-Za-z]", value) else value
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
     """A param as one short line: lists joined, control characters out (they forge log lines), cut."""
     if isinstance(value, float):
         value = f"{value:g}"

@@ -73,7 +73,7 @@ def number(n: int | float | None, locale: str) -> str:
     """A number with its thousands parted: ۱٬۲۳۴٬۵۶۷ or 1,234,567."""
     if n is None:
         return NOTHING
-    written = f"{n:,}"
+    written = f"{int(n) if isinstance(n, float) and n.is_integer() else n:,}"
     if _english(locale):
         return written
     return digits(written.replace(",", "٬").replace(".", "٫"), locale)

@@ -291,7 +291,8 @@
       await navigator.clipboard.writeText(from.value || from.textContent);
       say(texts.copied);
     } else {
-      window.getSelection().selectAllChildren(from);
+      if (from.select) from.select();
+      else window.getSelection().selectAllChildren(from);
       say(texts.press_copy);
     }
   });

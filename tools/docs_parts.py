@@ -70,6 +70,12 @@ DEFAULTS: Mapping[str, str] = {
 }
 # Codes that the engine gives itself (panel/engine/verdict.py), and tries again.
 ENGINE_TRIES_AGAIN = {"E_LOST", "E_OOM", "E_STALLED", "E_INTERRUPTED"}
+# Codes that several classes share, and faces that differ from their code (fetchers/core/errors.py).
+TRIED_AGAIN = {
+    "E_CONNECT": True, "E_CONNECT:tls": False, "E_CONNECT:tls_expired": False, "E_CONNECT:tls_name": False,
+    "E_CONNECT:tls_authority": False, "E_TIMEOUT:run": False, "E_STORAGE:busy": True, "E_STORAGE:gone": True,
+    "E_MOVED": False, "E_INTERNAL": False,
+}  # fmt: skip
 
 
 # -- commands ---------------------------------------------------------------------------------------------
@@ -328,8 +334,9 @@ def causes_without_persian() -> list[str]:
 
 def _heals(code: str) -> bool:
     """Whether the run itself tries again."""
-    known = {kind.code: kind.retryable for kind in _tree(errors.FetchError)}
-    return code in ENGINE_TRIES_AGAIN or (":run" not in code and known.get(code.partition(":")[0], False))
+    name = code.partition(":")[0]
+    known = {kind.code: kind.retryable for kind in _tree(errors.FetchError)} | TRIED_AGAIN
+    return code in ENGINE_TRIES_AGAIN or known.get(code, known.get(name, False))
 
 
 def _tree(kind: type[errors.FetchError]) -> Iterator[type[errors.FetchError]]:

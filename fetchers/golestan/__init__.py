@@ -85,7 +85,9 @@ class GolestanFetcher(Fetcher):
             full = {**body, **place} if paging is None else {**body, paging: place}
             return self.client.page(path, full, what or path)
 
-        yield Page(self.session.read_whole(ask, self.settings.page_size))
+        with self.client.about(path):
+            whole = self.session.read_whole(ask, self.settings.page_size)
+        yield Page(whole)
 
     def check(self) -> str:
         """Log in once."""

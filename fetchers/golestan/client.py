@@ -5,7 +5,8 @@ Every call is a POST that reads, so repeating one is safe.
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from fetchers.core.clean import clean
 from fetchers.core.records import Known, Records
 from fetchers.core.wire import envelope, large
 from fetchers.core.wire.envelope import Page
-from fetchers.core.wire.http import Answer, Session
+from fetchers.core.wire.http import Answer, Session, traced
 
 _LONG_NUMBER = re.compile(r"\d{8,}")  # of a person, most likely: no run's log needs it
 # Refusals whose status alone tells people what to do.
@@ -45,6 +46,18 @@ class GolestanClient:
         self._token = ""
         self._generation = 0
         self._refused: errors.FetchError | None = None  # why no login will ever work in this job
+
+    @contextmanager
+    def about(self, path: str) -> Iterator[None]:
+        """What goes wrong inside the block was about this address: the error names it, and nothing that is secret."""
+        try:
+            yield
+        except errors.FetchError as error:
+            error.params.setdefault("host", self._host)
+            error.params.setdefault("path", urlsplit(self._base).path + path)
+            if "said" in error.params:
+                error.params["said"] = self._harmless(str(error.params["said"]))
+            raise
 
     def login(self) -> None:
         """Log in once, now. Raises AuthError or ConfigError where that cannot work; it is never tried again."""
@@ -135,6 +148,10 @@ class GolestanClient:
         self._generation += 1
 
     def _login_once(self) -> str:
+        with self.about("/Login"):
+            return self._ask_for_a_token()
+
+    def _ask_for_a_token(self) -> str:
         answer = self._session.post_json(f"{self._base}/Login", self._credentials, {})
         if answer.status in (400, 401, 403):
             raise errors.AuthError(
@@ -169,13 +186,14 @@ class GolestanClient:
             said, trace = self._message(found), _text(found.get("traceid"))[:100]
         except errors.FetchError:
             said = ""  # a web page or plain text: the status says enough
-        traced = f"(trace {trace})" if trace else ""
+        told = {"trace": trace} if trace else traced(answer)
+        mark = f"(trace {told['trace']})" if told else ""
         return errors.GatewayError(
-            " ".join(filter(None, (f"{self._host} refuses the request ({answer.status}).", said, traced))),
+            " ".join(filter(None, (f"{self._host} refuses the request ({answer.status}).", said, mark))),
             host=self._host,
             status=answer.status,
             said=said,
-            trace=trace,
+            **told,
             **_REFUSALS.get(answer.status, {}),
         )
 
@@ -184,10 +202,13 @@ class GolestanClient:
         pieces = [_text(found.get(key)) for key in ("title", "message", "error", "errors")]
         if _is_error_text(found.get("data")):
             pieces.append(_text(found["data"]))
-        said = " ".join(dict.fromkeys(piece for piece in pieces if piece))
-        for secret in (*self._credentials.values(), self._token):
-            if secret:
-                said = said.replace(secret, "--------")
+        return self._harmless(" ".join(dict.fromkeys(piece for piece in pieces if piece)))
+
+    def _harmless(self, said: str) -> str:
+        """The gateway's words, short, without our login and without numbers that could be a person's."""
+        ours = (*self._credentials.values(), self._token)
+        for secret in filter(None, (*ours, *map(clean, ours))):  # cleaned as the gateway's words were
+            said = said.replace(secret, "--------")
         return _LONG_NUMBER.sub("--------", said)[:200]
 
 

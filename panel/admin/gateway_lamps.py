@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as lazy
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from panel import gateways, persian
+from panel import gateways, letter, persian
 from panel.admin import show, sources
 from panel.auth.locale import current
 from panel.config import Config
@@ -45,6 +45,7 @@ class Shown:
     lines: list[str]
     answered_at: datetime | None
     announced: str | None  # to those who hear the page: what is not as it should be
+    for_keeper: bool = False  # there is something to write to its keeper
 
 
 def shown(session: Session, config: Config, now: datetime) -> list[Shown]:
@@ -63,6 +64,7 @@ def _shown(one: Gateway, now: datetime) -> Shown:
         lines=[line for line in (_why(one), _next(one, now), _budget(one)) if line],
         answered_at=one.lamp.answered_at,
         announced=f"{one.address}: {word}" if one.light in ("amber", "red") else None,
+        for_keeper=letter.of_gateway(one, now) is not None,
     )
 
 
@@ -104,9 +106,8 @@ def _budget(one: Gateway) -> str | None:
         return None
     if not one.budget.per_second:
         return _("At most %(n)s at once, for all its sources.", n=show.number(one.budget.connections))
-    rate = one.budget.per_second
     return _(
         "At most %(rate)s requests a second and %(n)s at once, for all its sources.",
-        rate=show.number(int(rate) if rate == int(rate) else rate),
+        rate=show.number(one.budget.per_second),
         n=show.number(one.budget.connections),
     )

@@ -10,9 +10,10 @@ from flask_babel import lazy_gettext as lazy
 from flask_login import current_user
 from sqlalchemy import func, select
 
-from panel import audit, decisions, doorbell, runs
+from panel import audit, decisions, doorbell, letter, runs
 from panel.admin import base, changes, run_page, show, sources, undoing
 from panel.admin.held_page import HeldPages
+from panel.admin.letters import letters
 from panel.auth.roles import requires
 from panel.clock import utcnow
 from panel.extensions import db
@@ -104,6 +105,18 @@ class RunsView(HeldPages, base.PanelView):
         """What this run changed, row by row."""
         return self.render("changes.html", **changes.page_of(_run(run_id)))
 
+    @expose("/<int:run_id>/letter")
+    def letter(self, run_id: int) -> ResponseReturnValue:
+        """«نامه به پشتیبانی درگاه»: what the gateway's keeper needs to know of this run, to be copied."""
+        run = _run(run_id)
+        facts = letter.of_run(db.session(), run, base.config())
+        back = url_for("runs.one", run_id=run_id)
+        if facts is None:
+            text = _("There is nothing in this that the gateway's keeper could mend.")
+            return base.done(False, text, back)
+        word = _("Run %(number)s", number=show.digits(run.id))
+        return self.render("letter.html", letters=letters(facts), back=back, back_word=word)
+
     @expose("/<int:run_id>/undo", methods=["GET", "POST"])
     @requires("operator")
     def undo(self, run_id: int) -> ResponseReturnValue:
@@ -143,6 +156,7 @@ class RunsView(HeldPages, base.PanelView):
             "parts": run_page.parts(run, session, state, base.page_number("parts_page")),
             "active": run.status in ACTIVE,
             "waits": decisions.waits(run),
+            "for_keeper": letter.is_for_keeper(run),
             "now": now,
             "seconds": base.ACTIVE_SECONDS if run.status in ACTIVE else base.IDLE_SECONDS,
             "part_words": show.PART_WORDS,

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from flask import request, url_for
+from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import AdminIndexView, expose
 from flask_babel import gettext as _
@@ -10,8 +10,9 @@ from flask_babel import lazy_gettext as lazy
 from flask_babel import ngettext
 from flask_login import current_user
 
-from panel import holidays
+from panel import gateways, holidays, letter
 from panel.admin import base, gateway_lamps, show, sources
+from panel.admin.letters import letters
 from panel.clock import utcnow
 from panel.extensions import db
 from panel.zones import TEHRAN
@@ -42,6 +43,19 @@ class StatusView(AdminIndexView):
         lamps = [one.announced for one in table["gateways"] if one.announced]
         announce = " · ".join([_announced(table["sources"], table["summary"]), *lamps])
         return base.fragment(html, active=table["active"], announce=announce)
+
+    @expose("/gateways/letter")
+    def letter(self) -> ResponseReturnValue:
+        """«نامه به پشتیبانی درگاه»: what the keeper of a gateway that is down needs to know, to be copied."""
+        asked, now = request.args.get("of", ""), utcnow()
+        found = [one for one in gateways.gateways(db.session(), base.config()) if one.address == asked]
+        if not found:
+            abort(404)
+        facts = letter.of_gateway(found[0], now)
+        back = url_for("admin.index")
+        if facts is None:
+            return base.done(False, _("This gateway answers; there is nothing to write about."), back)
+        return self.render("letter.html", letters=letters(facts), back=back, back_word=_("Status"))
 
     def _table(self) -> dict:
         session, config, now = db.session(), base.config(), utcnow()

@@ -1,11 +1,11 @@
 """Runs: what happened, what is happening, and the wish to stop."""
 
-from flask import jsonify, request
+from flask import current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
-from panel import audit, doorbell, runs
+from panel import audit, doorbell, letter, runs
 from panel.api.door import LARGEST_ID, Refused, api, caller, instance, iso, run_or_404, whole
 from panel.auth.login import address
 from panel.clock import utcnow
@@ -99,6 +99,15 @@ def show_partitions(run_id: int) -> ResponseReturnValue:
             for part in parts
         ]
     )
+
+
+@api.get("/runs/<int:run_id>/letter")
+def show_letter(run_id: int) -> ResponseReturnValue:
+    """A letter to the gateway's keeper about a run that failed, as `fa` and `en`; 404 where it is not their matter."""
+    facts = letter.of_run(db.session(), run_or_404(run_id), current_app.extensions["hamgam_config"])
+    if facts is None:
+        raise Refused(404, f"There is nothing in run {run_id} that the gateway's keeper could mend.")
+    return jsonify(letter={language: letter.write(facts, language) for language in letter.LANGUAGES})
 
 
 @api.post("/runs/<int:run_id>/cancel")

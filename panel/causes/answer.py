@@ -21,7 +21,10 @@ CAUSES: Mapping[str, Cause] = {
         ),
     ),
     "E_NOT_JSON:html": Cause(
-        (N_("The gateway sent a web page instead of data."),),
+        (
+            N_("The gateway sent a web page instead of data: “{said}”."),
+            N_("The gateway sent a web page instead of data."),
+        ),
         KEPT_OR_WHOLE,
         (
             N_(

@@ -48,6 +48,7 @@ for command in (
     status.status,
     quality.quality,
     runs.runs,
+    runs.letter,
     runs.cancel,
     decisions.approve,
     decisions.reject,

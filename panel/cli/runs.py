@@ -1,4 +1,4 @@
-"""runs, cancel: what happened, and stopping what is happening."""
+"""runs, letter, cancel: what happened, whom to tell, and stopping what is happening."""
 
 import json
 
@@ -44,6 +44,25 @@ def runs(house: House, key: str | None, limit: int, as_json: bool) -> None:
             f"+{run.added:,} ~{run.changed:,} -{run.gone:,}",
         )
     Console().print(table)
+
+
+@click.command()
+@click.argument("run", type=int)
+@click.option("--language", type=click.Choice(["fa", "en"]), default="fa", show_default=True)
+@click.pass_obj
+def letter(house: House, run: int, language: str) -> None:
+    """Write to the gateway's keeper about a run that failed: a text to copy, without secrets or personal data."""
+    from panel import letter as letters
+    from panel import runs as truth
+
+    with house.sessions() as session:
+        try:
+            facts = letters.of_run(session, truth.get(session, run), house.config)
+        except LookupError as error:
+            raise Refusal(str(error)) from error
+    if facts is None:
+        raise Refusal(f"There is nothing in run {run} that the gateway's keeper could mend.")
+    click.echo(letters.write(facts, language))
 
 
 @click.command()

@@ -191,7 +191,7 @@ def test_05_a_server_in_trouble_is_asked_again_and_its_page_is_never_read_as_dat
     assert "canary-page" not in json.dumps(tried.outcome.events, ensure_ascii=False) + tried.outcome.stderr
     for case in cases:
         params = tried.error(case)["params"]
-        assert set(params) == {"host", "status"} and params["status"] in (500, 502, 503, 504)
+        assert set(params) == {"host", "path", "status"} and params["status"] in (500, 502, 503, 504)
 
 
 def test_06_a_web_page_with_status_200_is_never_no_records(place: Place) -> None:

@@ -41,6 +41,8 @@ PLAIN: dict[str, set[str]] = {
 KNOWN: dict[tuple[str, str], set[str]] = {
     ("fetchers/core/wire/http.py", "E_CONNECT"): {*http.CERTIFICATE.values(), "tls", *http.NO_WAY.values(), "refused"},
     ("fetchers/core/wire/http.py", "E_TIMEOUT"): {"name", "connect", "silence", "request"},
+    # The id of a request is no face.
+    **{("fetchers/core/wire/http.py", code): set() for code in ("E_REDIRECT", "E_RATE", "E_SERVER")},
     ("fetchers/core/wire/envelope.py", "E_ENVELOPE"): {"missing", "null", "text", "empty object", "not a list"},
     ("fetchers/core/load/guard.py", "E_SHRUNK"): {"total", "part", "full"},
     ("fetchers/core/load/job.py", "E_CONFIG"): PLAIN["E_CONFIG"],

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from fetchers.core import errors
+from fetchers.core.clean import clean
 from fetchers.core.records import Known, Records, mark_of
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -19,6 +20,9 @@ _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # Where an answer's records begin; what stands before them is short.
 _data_begins = re.compile(rb'"data"\s*:\s*(?=\[)').search
 _BEFORE_DATA = 2048
+
+_page_title = re.compile(rb"<title[^>]{0,200}>(.{1,400}?)</title>", re.S | re.I).search
+_PAGE_HEAD = 8192
 
 # UTF-8 of U+FFFD, and of Arabic letters that were read as Latin-1 and encoded again.
 _REPLACEMENT = b"\xef\xbf\xbd"
@@ -50,7 +54,9 @@ def read(body: bytes, headers: Mapping[str, str]) -> dict[str, msgspec.Raw]:
     except msgspec.DecodeError as error:
         shape = plain.lstrip()[:1]
         if shape == b"<":
-            raise errors.NotJson("The gateway sent a web page instead of data.", reason="html") from error
+            raise errors.NotJson(
+                "The gateway sent a web page instead of data.", reason="html", said=_title(plain)
+            ) from error
         if shape == b"[":
             raise errors.Envelope("The gateway sent a bare list.", reason="list") from error
         if "truncated" in str(error):
@@ -65,6 +71,12 @@ def read(body: bytes, headers: Mapping[str, str]) -> dict[str, msgspec.Raw]:
     except UnicodeDecodeError as error:
         raise errors.NotJson("The answer's text cannot be read.", reason="charset") from error
     return {key.lower(): value for key, value in found.items()}
+
+
+def _title(page: bytes) -> str:
+    """What a web page calls itself, in a few words: of all of it, the one thing that is surely no person's."""
+    found = _page_title(page[:_PAGE_HEAD])
+    return (clean(found[1].decode(errors="replace")) or "")[:80] if found else ""
 
 
 def read_with_records(

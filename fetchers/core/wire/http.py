@@ -12,19 +12,21 @@ The wire is urllib3 itself: measured on 1.2 MB answers it costs a quarter of htt
 import errno
 import http.client
 import random
+import re
 import socket
 import ssl
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
 import orjson
 import urllib3
 from urllib3 import exceptions as wire
@@ -60,6 +62,9 @@ NO_WAY: Mapping[int | None, str] = {
     errno.EHOSTUNREACH: "unreachable",
     errno.EHOSTDOWN: "unreachable",
 }
+TRACE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:|-]{3,99}")
+TRACE_HEADERS = ("x-request-id", "x-correlation-id", "request-id", "traceparent")
+LARGEST_REFUSAL = 1 << 16  # bytes in which a trace is looked for
 
 T = TypeVar("T")
 
@@ -420,15 +425,36 @@ def _refuse_failures(answer: Answer, host: str) -> None:
             host=host,
             status=status,
             location=_site(answer.headers.get("location", "")),
+            **traced(answer),
         )
     if status == 429:
         wait = retry_after(headers.get("retry-after"), _moment(headers.get("date")) or datetime.now(UTC))
-        raise errors.RateLimited(f"{host} asks for a pause (429).", retry_after=wait, host=host)
+        raise errors.RateLimited(
+            f"{host} asks for a pause (429).", retry_after=wait, host=host, status=status, **traced(answer)
+        )
     if status in (408, 425) or status >= 500:
         wait = retry_after(headers.get("retry-after"), _moment(headers.get("date")) or datetime.now(UTC))
         raise errors.ServerError(
-            f"{host} has trouble ({status}).", retry_after=wait, host=host, status=status
+            f"{host} has trouble ({status}).", retry_after=wait, host=host, status=status, **traced(answer)
         )
+
+
+class _Traced(msgspec.Struct, rename={"trace": "traceId"}):
+    trace: str = ""
+
+
+def traced(answer: Answer) -> dict[str, str]:
+    """The id under which the gateway has noted a request that it refused, as the param `trace`; empty if it told none.
+
+    Its keeper finds the request by it (ASP.NET's `traceId`, DOMAIN.md G8). Nothing else of such a body is read.
+    """
+    told = [answer.headers.get(name, "") for name in TRACE_HEADERS]
+    if answer.spooled is None and len(answer.body) < LARGEST_REFUSAL:
+        with suppress(
+            msgspec.MsgspecError, ValueError, RecursionError
+        ):  # a page, or something else that has none
+            told.append(msgspec.json.decode(answer.body, type=_Traced).trace)
+    return next(({"trace": one} for one in told if TRACE.fullmatch(one)), {})
 
 
 def _site(location: str) -> str:

@@ -316,6 +316,53 @@ def test_no_secret_and_no_number_of_a_person_is_repeated_from_what_the_gateway_s
             assert canary not in told
 
 
+def test_an_error_names_the_address_that_was_asked_and_the_login_s_own_keeps_its(
+    peer: Peer, session: Make
+) -> None:
+    peer.data = lambda request: answer({"title": "No."}, 400)
+    client = GolestanClient(session(), f"{peer.server.url}/gate", "maryam", PASSWORD)
+    with pytest.raises(errors.FetchError) as caught, client.about(PATH):
+        client.page(PATH, {}, "faculty")
+    assert (caught.value.params["path"], caught.value.params["host"]) == ("/gate/Login", peer.server.host)
+    client = peer.client(session())
+    with pytest.raises(errors.GatewayError) as caught, client.about(PATH):
+        client.page(PATH, {}, "faculty")
+    assert caught.value.params["path"] == PATH
+
+
+def test_what_a_web_page_calls_itself_is_told_without_a_secret_in_it(peer: Peer, session: Make) -> None:
+    page = f"<html><head><TITLE lang='fa'>\n سامانه در دست تعمير &amp; {PASSWORD}</TITLE></head><p>40311234501</p>"
+    peer.data = lambda request: answer(page.encode(), 200, "Content-Type: text/html; charset=utf-8")
+    client = peer.client(session())
+    with pytest.raises(errors.NotJson) as caught, client.about(PATH):
+        client.page(PATH, {}, "faculty")
+    assert caught.value.params["said"] == "سامانه در دست تعمیر & --------"
+    arabic = GolestanClient(session(), peer.server.url, "maryam", "canary-علي-كليد")
+    peer.data = lambda request: answer("<title>canary-علي-كليد</title>".encode())
+    with pytest.raises(errors.NotJson) as caught, arabic.about(PATH):
+        arabic.page(PATH, {}, "faculty")
+    assert caught.value.params["said"] == "--------"
+    assert "40311234501" not in json.dumps(caught.value.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "trace"),
+    [
+        (["X-Request-ID: 7f3a-99"], b"<html>502</html>", "7f3a-99"),
+        (["traceparent: 00-4bf92f35-00f067aa-01"], b"", "00-4bf92f35-00f067aa-01"),
+        ([], b'{"status":503,"traceId":"00-ab12-00"}', "00-ab12-00"),
+        ([], b'{"traceId":{"a":1}}', None),
+        (["X-Request-ID: <script>"], b'{"traceId":"sara hosseini 0012345679"}', None),
+        ([], b"x" * 100, None),
+    ],
+)  # fmt: skip
+def test_a_gateway_in_trouble_is_quoted_by_the_id_that_it_gave_its_answer(
+    peer: Peer, session: Make, headers: list[str], body: bytes, trace: str | None
+) -> None:
+    peer.data = lambda request: answer(body, 503, *headers)
+    assert failure(peer.client(session()), errors.ServerError).params.get("trace") == trace
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -63,7 +63,10 @@ def _sync(session: Session, key: str, now: datetime, **values: object) -> DataSy
 
 def _run(session: Session, sync: DataSync, at: datetime, status: str, seconds: float) -> SyncRun:
     errors = {
-        "failed": ("E_PARTIAL", {"failed": 2, "planned": 40, "parts": ["campus=1110,term=4051"]}),
+        "failed": (
+            "E_PARTIAL",
+            {"failed": 2, "planned": 40, "parts": ["campus=1110,term=4051"], "codes": ["E_SERVER"]},
+        ),
         "cancelled": ("E_CANCELLED", {"by": "reza"}),
         "held": ("E_SHRUNK", {"gone": 8123, "before": 81234}),
     }

@@ -180,3 +180,28 @@ def test_the_door_asks_for_runs_and_writes_no_status_itself(client, rows, reza_t
     monkeypatch.setattr(runs, "request", request)
     client.post("/api/v1/syncs/students/runs", headers=reza_token)
     assert asked == ["api"]
+
+
+def add_failed(rows, sync_id, code, **params):
+    now = utcnow()
+    with writing(rows) as session:
+        session.get(DataSync, sync_id).settings = {"base_url": "https://gateway.example.ac.ir"}
+        run = SyncRun(
+            uuid="u", sync_id=sync_id, status="failed", triggered_by="cli", requested_at=now, not_before=now,
+            error_code=code, error_params=params,
+        )  # fmt: skip
+        session.add(run)
+        session.flush()
+        return run.id
+
+
+def test_a_letter_to_the_gateway_s_keeper_comes_in_both_languages(client, rows):
+    failed = add_failed(rows, add_sync(rows), "E_SERVER", status=503)
+    found = client.get(f"/api/v1/runs/{failed}/letter", headers=bearer(rows, "sara")).json["letter"]
+    assert "status 503" in found["en"] and "کد ۵۰۳" in found["fa"]
+
+
+def test_of_a_run_that_the_keeper_cannot_mend_there_is_no_letter(client, rows):
+    full = add_failed(rows, add_sync(rows), "E_STORAGE")
+    answer = client.get(f"/api/v1/runs/{full}/letter", headers=bearer(rows, "sara"))
+    assert (answer.status_code, answer.json["error"]["code"]) == (404, "not_found")
