@@ -22,6 +22,7 @@ from panel import (
     settings,
     sizes,
     startup,
+    whose_fault,
 )
 from panel.clock import utcnow
 from panel.config import Config
@@ -347,5 +348,17 @@ def _sources(session: Session, config: Config, ask_gateway: bool) -> Iterator[Fi
                 "gateway", "ok", f"{sync.key}: settings complete, {answer.message or 'the gateway answers'}"
             )
         else:
-            why = explain.english(answer.code, answer.params)
-            yield Finding("gateway", "bad", f"{sync.key}: {why.what}", why.todo)
+            yield _fault(sync.key, answer, str(found.values.get("base_url") or ""))
+
+
+def _fault(key: str, answer: probe.ProbeResult, address: str) -> Finding:
+    """The step at which the way to the gateway breaks, and whose matter that is."""
+    found = whose_fault.find(answer, address, network=whose_fault.has_network())
+    why = explain.english(found.code, found.params)
+    if found.broken is None:
+        return Finding("gateway", "bad", f"{key}: {why.what}", why.todo)
+    verdict, call = whose_fault.VERDICTS[found.whose]
+    way = ", ".join(
+        f"{whose_fault.TITLES[step].lower()} {state.replace('_', ' ')}" for step, state in found.steps
+    )
+    return Finding("gateway", "bad", f"{key}: {why.what} {verdict} ({way})", f"{call} {why.todo}")

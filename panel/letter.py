@@ -58,6 +58,12 @@ class Facts:
     times: int = 1  # runs, or requests, in a row
 
 
+def is_about_the_gateway(run: SyncRun) -> bool:
+    """Whether a run failed by something on the way to the gateway, or by what came from there."""
+    codes = (run.error_params or {}).get("codes") if run.error_code == PARTIAL else [run.error_code]
+    return run.status == "failed" and not _KEEPERS.isdisjoint(codes or ())
+
+
 def is_for_keeper(run: SyncRun) -> bool:
     """Whether a run ended by something that the gateway's keeper can do something about."""
     if run.status not in ("failed", "held") or run.error_code is None:

@@ -24,6 +24,7 @@ class ProbeResult:
     """The answer. `code` and `params` explain a no (panel/explain.py); `message` is one English sentence.
 
     clock_off: seconds by which the gateway's clock is ahead of ours, if it told its time; also with a no.
+    reached: how far the question came on its way (fetchers/core/wire/deadline.py); "" if nothing of it is known.
     """
 
     ok: bool
@@ -32,6 +33,7 @@ class ProbeResult:
     message: str = ""
     seen: Mapping[str, Any] = field(default_factory=dict)
     clock_off: float | None = None
+    reached: str = ""
 
 
 def check(
@@ -92,10 +94,11 @@ def _ask(what: str, source: str, values: Mapping[str, Any], config: Config, limi
             params=ending.get("message_params") or {},
             seen=ending.get("preview") or {},
             clock_off=ending.get("clock_off"),
+            reached=str(ending.get("reached") or ""),
         )
     error = ending.get("error") or {}
     no = _no(str(error.get("code", "E_INTERNAL")), error.get("params") or {})
-    return replace(no, clock_off=ending.get("clock_off"))
+    return replace(no, clock_off=ending.get("clock_off"), reached=str(ending.get("reached") or ""))
 
 
 def _no(code: str, params: Mapping[str, Any]) -> ProbeResult:

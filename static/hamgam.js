@@ -202,7 +202,9 @@
     try {
       const answer = await post(form.action, new FormData(form));
       result.className = answer.ok ? "notice n-success" : "notice n-failed";
-      result.textContent = answer.message;
+      if (answer.html) result.innerHTML = answer.html;
+      else result.textContent = answer.message;
+      result.scrollIntoView({ block: "nearest" });
     } catch (error) {
       result.className = "notice n-failed";
       result.textContent = texts.unreachable;

@@ -157,6 +157,7 @@ class RunsView(HeldPages, base.PanelView):
             "active": run.status in ACTIVE,
             "waits": decisions.waits(run),
             "for_keeper": letter.is_for_keeper(run),
+            "of_gateway": letter.is_about_the_gateway(run),
             "now": now,
             "seconds": base.ACTIVE_SECONDS if run.status in ACTIVE else base.IDLE_SECONDS,
             "part_words": show.PART_WORDS,

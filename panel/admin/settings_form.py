@@ -6,7 +6,6 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
 from pydantic.fields import FieldInfo
 from sqlalchemy.orm import Session
@@ -155,21 +154,6 @@ def save(
     for name, sentence in saved.problems:
         problems.setdefault(name, sentence)
     return problems
-
-
-def check(sync: DataSync, resolved: settings.Resolved, config: Config) -> tuple[bool, str]:
-    """Log in once with these settings; one sentence or three for the person who asked."""
-    from panel import probe
-
-    wrong = missing(sync, resolved, but_lists=True)
-    if wrong:
-        return False, wrong
-    answer = probe.check(sync.fetcher, resolved.values, config)
-    if answer.ok:
-        said = answer.message if current() == "en" else ""  # the fetcher's own sentence is English
-        return True, said or _("The gateway accepts the address and the login.")
-    said_of = show.explained(answer.code, answer.params)  # a test writes nothing: no word about the data
-    return False, f"{said_of.what} {said_of.todo}"
 
 
 def missing(sync: DataSync, resolved: settings.Resolved, *, but_lists: bool) -> str | None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import abort, redirect, request, url_for
+from flask import abort, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext as _
@@ -17,6 +17,7 @@ from panel import settings as sync_settings
 from panel.admin import (
     base,
     choosing,
+    fault_page,
     first_page,
     schedule_form,
     schema_page,
@@ -137,16 +138,23 @@ class SyncsView(base.PanelView):
         return self.render("parts/next_times.html", coming=coming)
 
     @expose("/<key>/check", methods=["POST"])
-    @requires("admin")
+    @requires("operator")
     def check(self, key: str) -> ResponseReturnValue:
-        """«آزمایش اتصال»: log in once with the saved settings, and say what the gateway said."""
+        """«مشکل از کجاست؟», «آزمایش اتصال»: log in once with the saved settings, and say where the way breaks."""
         session = db.session()
         sync = _sync(key)
-        back = url_for("syncs.settings", key=key)
-        resolved = sync_settings.resolved(sync, session, base.config())
-        audit.record(session, current_user.username, "connection_tested", key, request.remote_addr)
-        session.commit()  # nothing is held while the gateway thinks
-        return base.done(*settings_form.check(sync, resolved, base.config()), back)
+        if fault_page.is_too_often(session, utcnow()):
+            told = fault_page.too_often()
+        else:
+            resolved = sync_settings.resolved(sync, session, base.config())
+            audit.record(session, current_user.username, fault_page.ACTION, key, request.remote_addr)
+            session.commit()  # nothing is held while the gateway thinks
+            told = fault_page.look(sync, resolved, base.config(), everything=current_user.can("admin"))
+        if request.headers.get("X-Quiet"):
+            html = self.render("parts/fault.html", told=told)
+            return jsonify(ok=told.ok, message=told.message, html=html)
+        label = sources.label(sync.fetcher)
+        return self.render("fault.html", told=told, label=label, back=_came_from(key))
 
     @expose("/<key>/preview", methods=["POST"])
     @requires("admin")
@@ -158,6 +166,14 @@ class SyncsView(base.PanelView):
         audit.record(session, current_user.username, "first_page_previewed", key, request.remote_addr)
         session.commit()  # nothing is held while the gateway thinks
         return self.render("preview.html", **first_page.page_of(sync, resolved, base.config()))
+
+
+def _came_from(key: str) -> str:
+    """The page with the button: a run's, or the settings."""
+    run = request.form.get("of_run", "")
+    if run.isascii() and run.isdigit() and len(run) < 16:
+        return url_for("runs.one", run_id=int(run))
+    return url_for("syncs.settings", key=key) if current_user.can("admin") else url_for("admin.index")
 
 
 def _wish(sync: DataSync) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -105,18 +106,38 @@ class FailingDisk(Disk):
 
 
 @contextmanager
-def silent_name_service(folder: Path) -> Iterator[None]:
-    """While inside, this process and its children ask a name service that takes every question and says nothing."""
+def silent_name_service(folder: Path, *, denies: bool = False) -> Iterator[None]:
+    """While inside, this process and its children ask a name service that takes every question and says nothing.
+
+    denies: it says that there is no such name.
+    """
     private_mounts()
+    address = f"127.53.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"  # each worker of the tests has its own
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as service:
-        service.bind(("127.53.53.53", 53))
+        service.bind((address, 53))
+        over = threading.Event()
+        denier = threading.Thread(target=_deny, args=(service, over))
+        if denies:
+            denier.start()
         file = folder / "resolv.conf"
-        file.write_text("nameserver 127.53.53.53\noptions timeout:30 attempts:5\n")
+        file.write_text(f"nameserver {address}\noptions timeout:30 attempts:5\n")
         _run("mount", "--bind", str(file), "/etc/resolv.conf")
         try:
             yield
         finally:
             _run("umount", "/etc/resolv.conf")
+            over.set()
+            if denies:
+                denier.join()
+
+
+def _deny(service: socket.socket, over: threading.Event) -> None:
+    """Answer every question with NXDOMAIN (RFC 1035, 4.1.1)."""
+    service.settimeout(0.1)
+    while not over.is_set():
+        with suppress(TimeoutError):
+            question, asker = service.recvfrom(4096)
+            service.sendto(question[:2] + b"\x81\x83" + question[4:6] + bytes(6) + question[12:], asker)
 
 
 class DeafPort:

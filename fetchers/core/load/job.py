@@ -93,8 +93,9 @@ def _courtesy(spec: Spec, settings: HttpSettings) -> Courtesy:
 
 
 def check(spec: Spec, events: Events) -> int:
-    """Test address and login, and compare the clocks; the exit code."""
+    """Test address and login, say how far that came, and compare the clocks; the exit code."""
     clock_off: float | None = None
+    reached = ""
     try:
         fetcher = open_fetcher(spec, events)
         try:
@@ -104,11 +105,11 @@ def check(spec: Spec, events: Events) -> int:
         except Exception as error:
             raise broken(error, spec.source) from error
         finally:
-            clock_off = fetcher.session.clock_off
+            clock_off, reached = fetcher.session.clock_off, fetcher.session.reached
     except FetchError as error:
-        events.send("error", error=error.to_dict(), clock_off=clock_off)
+        events.send("error", error=error.to_dict(), clock_off=clock_off, reached=reached)
         return 1
-    events.send("result", message=message, message_params={}, clock_off=clock_off)
+    events.send("result", message=message, message_params={}, clock_off=clock_off, reached=reached)
     return 0
 
 

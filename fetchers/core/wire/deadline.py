@@ -26,14 +26,17 @@ from urllib3.util.connection import create_connection
 
 from fetchers.core.wire import names
 
+NAME, CONNECTION, TLS, ANSWER = "name", "connection", "tls", "answer"  # stations of a request, in this order
+
 _here = threading.local()  # .watch: over the request that this thread makes now
 
 
 class Watch:
-    """One request under the clock."""
+    """One request under the clock. reached: how far it has come, as one of NAME, CONNECTION, TLS, ANSWER."""
 
     def __init__(self, until: float) -> None:
         self.until = until
+        self.reached = ""
         self._lock = threading.Lock()
         self._line: socket.socket | None = None
         self._over = False
@@ -115,10 +118,18 @@ class Deadlines:
                 self._changed.wait(None if rest == float("inf") else max(0.0, rest))
 
 
-def _show(line: socket.socket) -> None:
+def _show(line: socket.socket, reached: str) -> None:
     watch: Watch | None = getattr(_here, "watch", None)
     if watch is not None:
         watch.hold(line)
+    note(reached)
+
+
+def note(reached: str) -> None:
+    """The request that this thread makes has come so far."""
+    watch: Watch | None = getattr(_here, "watch", None)
+    if watch is not None:
+        watch.reached = reached
 
 
 class NameTimedOut(ConnectTimeoutError):
@@ -142,6 +153,7 @@ def _connected(connection: HTTPConnection) -> socket.socket:
         raise NameResolutionError(connection.host, connection, error) from error
     except UnicodeError as error:
         raise LocationParseError(connection.host) from error
+    note(NAME)
     last: OSError = OSError("no address")
     for tried, address in enumerate(found):
         share = max(until - time.monotonic(), 0.01) / (len(found) - tried)
@@ -162,24 +174,28 @@ def _connected(connection: HTTPConnection) -> socket.socket:
 class _Plain(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         line = _connected(self)
-        _show(line)
+        _show(line, CONNECTION)
         return line
 
     def request(self, *arguments: Any, **named: Any) -> None:
         if self.sock is not None:  # kept from an earlier request
-            _show(self.sock)
+            _show(self.sock, CONNECTION)
         super().request(*arguments, **named)
 
 
 class _Tls(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
         line = _connected(self)
-        _show(line)  # before the handshake, which can drip too
+        _show(line, CONNECTION)  # before the handshake, which can drip too
         return line
+
+    def connect(self) -> None:
+        super().connect()
+        note(TLS)
 
     def request(self, *arguments: Any, **named: Any) -> None:
         if self.sock is not None:
-            _show(self.sock)
+            _show(self.sock, TLS)
         super().request(*arguments, **named)
 
 

@@ -38,7 +38,7 @@ from fetchers.core.records import Known, Whole
 from fetchers.core.spool import Spools
 from fetchers.core.wire import courtesy as rules
 from fetchers.core.wire.body import Room, Spooled
-from fetchers.core.wire.deadline import Deadlines, NameTimedOut, watched
+from fetchers.core.wire.deadline import ANSWER, Deadlines, NameTimedOut, note, watched
 from fetchers.core.wire.envelope import Page
 from fetchers.core.wire.gateway import Courtesy, Stopped
 from fetchers.core.wire.paging import Ask, read_whole
@@ -124,6 +124,7 @@ class Session:
         self.received = 0  # rows that came in pages so far; a sign of life while a part of many pages is read
         self.last_success = time.monotonic()
         self.clock_off: float | None = None  # seconds by which the gateway's clock is ahead of ours
+        self.reached = ""  # how far the newest request has come (core/wire/deadline.py)
         self._events = events
         self._lock = threading.Lock()
         self._waiting: dict[int, tuple[str, datetime]] = {}
@@ -197,6 +198,8 @@ class Session:
             except (wire.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
                 if not watch.passed:
                     raise _mapped(error, host, self.settings) from error
+            finally:
+                self.reached = watch.reached
             if watch.passed:  # also where a connection that was cut looks like a body that ended
                 raise _late(f"The answer of {host} was not complete", "request", allowed, host)
         _refuse_failures(answer, host)
@@ -218,6 +221,7 @@ class Session:
             preload_content=False,
             decode_content=False,
         )
+        note(ANSWER)
         try:
             found = {key.lower(): value for key, value in response.headers.items()}
             self.clock_off = clock_off(found.get("date"), datetime.now(UTC))

@@ -163,7 +163,11 @@ def test_what_the_environment_sets_is_shown_as_such_and_cannot_be_typed_over(
     ("answer", "ok", "words"),
     [
         (probe.ProbeResult(True, message="1 of 1 campuses answers"), True, "1 of 1 campuses answers"),
-        (probe.ProbeResult(False, "E_AUTH", {"status": 401}), False, "user name or password"),
+        (
+            probe.ProbeResult(False, "E_AUTH", {"status": 401}, reached="answer"),
+            False,
+            "user name or password",
+        ),
     ],
 )
 def test_the_connection_test_says_what_the_gateway_said(
@@ -181,7 +185,7 @@ def test_the_connection_test_says_what_the_gateway_said(
         data={"csrf_token": csrf_token(maryam, "/")},
         headers={"X-Quiet": "1"},
     ).json
-    assert told["ok"] is ok and words in told["message"]
+    assert told["ok"] is ok and words in told["html"]
     assert asked[0]["password"] == PASSWORD
 
 
