@@ -170,7 +170,7 @@ def _told(facts: Facts, language: str, say: Callable[[str], str]) -> list[tuple[
             N_("Last good run") if facts.run else N_("Last good answer"),
             _moment(facts.good, language, say) or say(N_("never so far")),
         ),
-        (N_("Our program"), program.format(version=VERSION, run=facts.run)),
+        (N_("Our program"), program.format(version=VERSION, run=persian.digits(facts.run, language))),
     ]
 
 

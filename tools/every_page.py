@@ -26,6 +26,7 @@ PAGES = {
     "runs": "/runs/",
     "run-ended": "/runs/{ended}",
     "run-failed": "/runs/{failed}",
+    "letter": "/runs/{failed}/letter",
     "run-attempts": "/runs/{attempts}",
     "run-held": "/runs/{held}",
     "run-changes": "/runs/{changed}/changes",

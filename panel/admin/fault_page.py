@@ -21,7 +21,7 @@ A_MINUTE = 6
 STATES = {
     whose_fault.WELL: ("success", "check", lazy("Well")),
     whose_fault.BROKEN: ("failed", "cross", lazy("Broken")),
-    whose_fault.NOT_REACHED: ("none", "dash", lazy("Not reached")),
+    whose_fault.NOT_REACHED: ("none", "dash", lazy("Not tried")),
 }
 
 

@@ -28,6 +28,7 @@ def test_the_connection_test_says_what_the_gateway_said(open_page: Open, languag
     page.goto("/syncs/faculty/settings")
     page.click("form[data-check] button")
     expect(page.locator("#check-result")).to_have_class("notice n-success")
+    expect(page.locator("#check-result .way .s-success")).to_have_count(5)
     expect(page.locator("form[data-check] button")).to_be_enabled()
 
 

@@ -137,6 +137,29 @@ def test_a_refused_login_says_what_happened_that_the_data_are_safe_and_what_to_d
         save_password(page, "simulator")
 
 
+def test_a_failed_run_says_whose_fault_it_is_and_has_a_letter_ready(open_page: Open) -> None:
+    page = open_page("fa", width=390)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    save_password(page, "not-the-password")
+    try:
+        page.goto("/")
+        press_sync(page, "faculty")
+        wait_for_status(page, "faculty", "failed")
+        page.click("[data-source=faculty] .line-error a")
+        page.click("#run-whose")
+        expect(page.locator("#check-result .way .s-success")).to_have_count(4)
+        expect(page.locator("#check-result .way .s-failed + strong")).to_have_text("ورود")
+        expect(page.locator("#check-result h2")).to_have_text("مشکل از تنظیمات اینجاست.")
+        page.click("#run-letter")
+        page.click("[data-copy=letter-fa]")
+        expect(page.locator(".toast-line")).to_be_visible()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied.startswith("موضوع: ") and copied == page.input_value("#letter-fa")
+        assert "/Login" in copied and "not-the-password" not in copied
+    finally:
+        save_password(page, "simulator")
+
+
 def save_password(page: Page, password: str) -> None:
     page.goto("/syncs/faculty/settings")
     assert page.input_value("[name=password]") == "--------"
