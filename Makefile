@@ -8,7 +8,7 @@ UV := $(shell command -v uv 2>/dev/null)
 UV_INSTALL := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults check bench bench-size screens requirements translations clean
+.PHONY: help run test faults soak check bench bench-size screens requirements translations clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ test: $(VENV)/.dev ## run the tests (needs Chromium for the browser tests; they 
 
 faults: $(VENV)/.dev ## run every fault, and the other long tests: twenty seeds, kills, ten due times (an hour)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow or fault" -q
+
+soak: $(VENV)/.dev ## half an hour before a hostile gateway, everything killed at random (SOAK_MINUTES=3, SOAK_SEED)
+	@$(BIN)/python -m tests.soak
 
 check: $(VENV)/.dev ## lint, types, docs current, translations complete
 	@$(BIN)/ruff check .

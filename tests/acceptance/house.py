@@ -57,6 +57,8 @@ def truth(gateway: Gateway, table: str) -> list[dict[str, Any]]:
 class House:
     """One installation in a folder of its own."""
 
+    root = ROOT  # where the product is
+
     def __init__(self, folder: Path, gateway: Gateway, port: int, database: str = "") -> None:
         """database: the destination's address on a server; "": a file of its own."""
         self.instance = folder / "instance"
@@ -99,10 +101,16 @@ class House:
 
     def up(self) -> "House":
         """Start everything, and wait until the panel answers and the engine leads."""
+        self.start()
+        until(self.healthy, "a panel that answers and an engine that leads", 90)
+        return self
+
+    def start(self) -> None:
+        """Start everything, and wait for nothing."""
         log = (self.instance.parent / "up.log").open("a", encoding="utf-8")
         self.up_process = subprocess.Popen(
             [sys.executable, "-m", "panel", "up"],
-            cwd=ROOT,
+            cwd=self.root,
             env=self.environ,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -111,8 +119,6 @@ class House:
             start_new_session=True,
         )
         log.close()
-        until(self.healthy, "a panel that answers and an engine that leads", 90)
-        return self
 
     def healthy(self) -> bool:
         try:

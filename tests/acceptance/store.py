@@ -32,7 +32,9 @@ class Tables:
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         return look(self.place, statement, *values)[1]
 
-    def table(self, table: str) -> dict[tuple[Any, ...], dict[str, Any]]:
+    def table(self, table: str, key: tuple[str, ...] = ()) -> dict[tuple[Any, ...], dict[str, Any]]:
+        """The rows of a table by their key; key: of a table that is none of the usual ones."""
+        key = key or KEYS[table]
         columns, rows = look(self.place, f'SELECT * FROM "{table}"')
         # What the gateway sends besides (drift) is no part of the truth.
         extra = {
@@ -42,7 +44,7 @@ class Tables:
             {name: value for name, value in zip(columns, row, strict=True) if name not in extra}
             for row in rows
         )
-        return {tuple(row[key] for key in KEYS[table]): row for row in found}
+        return {tuple(row[column] for column in key): row for row in found}
 
     def write(self, statement: str, *values: Any) -> int:
         """An edit by hand; how many rows it touched."""
