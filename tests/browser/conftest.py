@@ -179,6 +179,8 @@ def pages_of(house: House, browser: Browser) -> Iterator[Callable[..., Page]]:
             if (
                 page.locator("html").get_attribute("lang") != language
             ):  # somebody's own choice outlives a cookie
+                if not page.is_visible("button[name=locale]"):  # on a phone it is in the menu
+                    page.click("[data-nav]")
                 page.click("button[name=locale]")
                 expect(page.locator("html")).to_have_attribute("lang", language)
         return page
