@@ -27,6 +27,7 @@ from fetchers.core.errors import (
 )
 from fetchers.core.fetcher import (
     Clash,
+    Facet,
     Fetcher,
     HttpSettings,
     Label,
@@ -43,6 +44,7 @@ __all__ = [
     "Code",
     "ConfigError",
     "Email",
+    "Facet",
     "FetchError",
     "Fetcher",
     "Field",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from fetchers import Clash, Code, Email, Integer, Label, NationalCode, Page, Phone, Text, stream
+from fetchers import Clash, Code, Email, Facet, Integer, Label, NationalCode, Page, Phone, Text, stream
 from fetchers.golestan import GolestanFetcher
 
 
@@ -42,6 +42,13 @@ class Faculty(GolestanFetcher):
         clashes=(Clash("two_ids", same="nationalcode", differ=("id",)),),
         search=("name", "family", "professorCode", "field", "markaz"),
         summary=("id", "name", "family", "field", "markaz", "employtype_title", "employ_state"),
+        facets=(
+            Facet("code_Markaz", words="markaz"),
+            Facet("employtype", words="employtype_title"),
+            Facet("estekhdamtype", words="estekhdamtype_title"),
+            Facet("employ_state"),
+        ),
+        order=("family", "name"),
     )
     def faculty(self) -> Iterator[Page]:
         """The whole list; this endpoint takes page number and size at the top of its body (DOMAIN.md G3)."""

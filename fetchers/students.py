@@ -10,6 +10,7 @@ from fetchers import (
     Code,
     ConfigError,
     Email,
+    Facet,
     Integer,
     JalaliDate,
     Label,
@@ -129,6 +130,14 @@ class Students(GolestanFetcher):
             "vazeiyat",
             "province",
         ),
+        facets=(
+            Facet("codePardis"),
+            Facet("term"),
+            Facet("codvaziayat", words="vazeiyat"),
+            Facet("grade", words="gradname"),
+        ),
+        order=("familyname", "firstname"),
+        days=("degsdate",),
     )
     def student_terms(self, campus: str, term: str) -> Iterator[Page]:
         """One campus in one term. All four keys must be there, campus and term as text (DOMAIN.md G4)."""

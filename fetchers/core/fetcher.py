@@ -135,6 +135,14 @@ class Clash:
 
 
 @dataclass(frozen=True)
+class Facet:
+    """A column by whose values a list is narrowed. `words`: the column that says what a code means, if there is one."""
+
+    column: str
+    words: str | None = None
+
+
+@dataclass(frozen=True)
 class Stream:
     """A named kind of record, and where it lands."""
 
@@ -155,12 +163,21 @@ class Stream:
     )  # field that names a part's own -> its name there
     clashes: tuple[Clash, ...] = ()
     every_days: str | None = None  # name of the method that says which parts are closed; None: none is
+    facets: tuple[Facet, ...] = ()  # by what lists are narrowed, with counts
+    order: tuple[str, ...] = ()  # in whose alphabetical order lists of any length can be shown
+    days: tuple[str, ...] = ()  # dates by which lists are narrowed
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column of the table in order: what was asked for, then upstream's own."""
         asked = tuple(column for column in self.partition_columns if column not in self.fields)
         return asked + tuple(self.fields)
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The columns whose values are counted within each part (core/store/facets.py)."""
+        named = [column for facet in self.facets for column in (facet.column, facet.words) if column]
+        return tuple(column for column in dict.fromkeys(named) if column not in self.partition_columns)
 
 
 def stream(
@@ -178,18 +195,28 @@ def stream(
     summary: tuple[str, ...] = (),
     echoes: Mapping[str, str] | None = None,
     clashes: tuple[Clash, ...] = (),
+    facets: tuple[Facet, ...] = (),
+    order: tuple[str, ...] = (),
+    days: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Iterator[Page]]], Callable[..., Iterator[Page]]]:
     """Mark a method of a Fetcher as a stream: it yields the pages of one partition.
 
     echoes: {"code_Markaz": "campus"}: a field that should say what was asked for; kept as it is, with a note where it
-    does not. clashes: contradictions between rows that get a note.
+    does not. clashes: contradictions between rows that get a note. facets, order, days: what lists are narrowed and
+    sorted by, whatever their length.
 
-    Raises ValueError where a personal field is to be searched: the search would tell everybody what is masked; and
-    where a person can have two rows that `latest` cannot tell apart.
+    Raises ValueError where a personal field is to be searched, or lists narrowed or sorted by it: that would tell
+    everybody what is masked; and where a person can have two rows that `latest` cannot tell apart.
     """
-    told = [column for column in search if column in fields and fields[column].personal]
+    of_facets = [column for facet in facets for column in (facet.column, facet.words) if column]
+    told = [name for name in (*search, *of_facets, *order, *days) if name in fields and fields[name].personal]
     if told:
-        raise ValueError(f"personal fields cannot be searched: {', '.join(told)}")
+        raise ValueError(f"personal fields cannot be searched, sorted or counted: {', '.join(told)}")
+    unknown = [
+        name for name in (*of_facets, *order, *days) if name not in {*fields, *(partition_columns or ())}
+    ]
+    if unknown:
+        raise ValueError(f"lists cannot be narrowed or sorted by what is no column: {', '.join(unknown)}")
     if latest is not None:
         mixed = set(primary_key) - {latest.key, latest.newest, latest.prefer_equal[0]}
         if mixed:
@@ -215,6 +242,9 @@ def stream(
             echoes=dict(echoes or {}),
             clashes=clashes,
             every_days=every_days,
+            facets=facets,
+            order=order,
+            days=days,
         )
         return method
 
@@ -270,6 +300,7 @@ class Fetcher:
 
 __all__ = [
     "Clash",
+    "Facet",
     "Fetcher",
     "HttpSettings",
     "Label",

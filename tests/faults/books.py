@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fetchers.core.clean import fold
+from fetchers.core.clean.alphabet import order_of
 from fetchers.core.store import index
 from fetchers.students import Students
 from tests.acceptance.store import Tables
@@ -14,7 +15,14 @@ from tests.acceptance.store import Tables
 Rows = dict[tuple[Any, ...], dict[str, Any]]
 COUNTED = ("added", "changed", "gone")
 TABLES = (
-    *("student_terms", "Students", "_hamgam_search", "_hamgam_partitions", "_hamgam_changes"),
+    *(
+        "student_terms",
+        "Students",
+        "_hamgam_search",
+        "_hamgam_facets",
+        "_hamgam_partitions",
+        "_hamgam_changes",
+    ),
     "_hamgam_rejected",
 )
 
@@ -49,9 +57,14 @@ def digest(house: Tables) -> str:
 
 
 def disagreements(house: Tables, current: str) -> list[str]:
-    """Where Students, search, index, books, diary and ledger differ from student_terms."""
+    """Where Students, search, counts, index, books, diary and ledger differ from student_terms."""
     rows = house.table("student_terms")
-    return [*_people(house, rows, current), *_books(house, by_part(rows)), *_diary(house)]
+    wrong = [*_people(house, rows, current), *_books(house, by_part(rows)), *_diary(house)]
+    return [
+        *wrong,
+        *_counts(house, "student_terms", rows),
+        *_counts(house, "Students", newest(rows, current)),
+    ]
 
 
 def entries(house: Tables, runs: Iterable[str]) -> set[str]:
@@ -84,12 +97,28 @@ def _people(house: Tables, rows: Rows, current: str) -> list[str]:
         wrong.append("Students are not the newest rows")
     searched = Students.student_terms.stream.search  # type: ignore[attr-defined]
     texts = {
-        key[0]: fold(" ".join(str(row[column]) for column in searched if row[column] is not None))
+        (
+            key[0],
+            fold(" ".join(str(row[column]) for column in searched if row[column] is not None)),
+            order_of([row["familyname"], row["firstname"]]),
+        )
         for key, row in everyone.items()
     }
-    if dict(house.rows("SELECT key, folded FROM _hamgam_search WHERE table_name = 'Students'")) != texts:
+    kept = house.rows("SELECT key, folded, sorted FROM _hamgam_search WHERE table_name = 'Students'")
+    if set(map(tuple, kept)) != texts:
         wrong.append("the search text is not that of Students")
     return wrong
+
+
+def _counts(house: Tables, table: str, rows: Rows) -> list[str]:
+    asked, counted = ("codePardis", "term"), ("codvaziayat", "vazeiyat", "grade", "gradname")
+    shall = Counter(tuple(row[column] for column in (*asked, *counted)) for row in rows.values())
+    there = {
+        (*json.loads(part), *values): number
+        for part, counts in house.rows("SELECT part, counts FROM _hamgam_facets WHERE table_name = ?", table)
+        for *values, number in json.loads(counts)
+    }
+    return [] if there == shall else [f"{table}: its rows are counted wrongly"]
 
 
 def _books(house: Tables, there: dict[str, Rows]) -> list[str]:

@@ -308,6 +308,8 @@ OUT_OF_STEP = [
     "UPDATE student_terms SET city = 'x' WHERE studentnum = (SELECT max(studentnum) FROM student_terms)",
     'DELETE FROM "Students" WHERE studentnum = (SELECT max(studentnum) FROM student_terms)',
     "UPDATE _hamgam_search SET folded = 'x' WHERE key = (SELECT max(key) FROM _hamgam_search)",
+    "UPDATE _hamgam_search SET sorted = 'x' WHERE key = (SELECT max(key) FROM _hamgam_search)",
+    "DELETE FROM _hamgam_facets WHERE part = (SELECT max(part) FROM _hamgam_facets)",
     "UPDATE _hamgam_partitions SET rows = rows + 1",
     "UPDATE _hamgam_partitions SET digest = raw_index",
     "UPDATE _hamgam_partitions SET raw_index = (SELECT max(raw_index) FROM _hamgam_partitions)",

@@ -19,10 +19,11 @@ from fetchers.core.store import ledger, sql
 from fetchers.core.store.checked import Checked
 from fetchers.core.store.clashes import Clashes
 from fetchers.core.store.diary import Diary
+from fetchers.core.store.facets import FacetCounts
 from fetchers.core.store.index import encode
 from fetchers.core.store.latest import LatestRows
 from fetchers.core.store.notes import Notes
-from fetchers.core.store.search import SearchRows
+from fetchers.core.store.search import SearchRows, place_of
 from fetchers.core.store.sql import Row
 
 ROWS_AT_ONCE = 5000
@@ -65,11 +66,12 @@ class Publisher:
         self._select_row = f"SELECT {sql.names(columns)} FROM {table} WHERE {match}"
         self._delete_row = f"DELETE FROM {table} WHERE {match}"
         self._asked = [name for column, name in stream.partition_columns.items() if column in key]
-        own = [column for column in key if column not in stream.partition_columns]
         self.diary = Diary(db, stream, run)
         self._notes = Notes(db, stream.name, run)
         self._clashes = Clashes(db, stream, run)
-        self._search = SearchRows(db, stream.table, stream, own[0] if len(own) == 1 else None)
+        searched, own = place_of(stream)
+        self._search = SearchRows(db, searched, stream, own)
+        self._facets = FacetCounts(db, stream.table, stream)
         self._latest = LatestRows(db, stream, ceiling) if stream.latest is not None else None
 
     def publish(self, delta: Delta, *, wait: bool = True) -> bool:
@@ -78,7 +80,7 @@ class Publisher:
         1. Take the write lock; refuse if a newer engine has taken over, or the part is not as it was compared.
         2. Write the ledger's entry.
         3. Take out what is gone, put in what is new or changed, and write each into the diary.
-        4. Keep the index, the notes, the table of newest rows and the search text in step.
+        4. Keep the index, the notes, the counts, the table of newest rows and the search text in step.
 
         True, which is only where the caller need not `wait`: the server goes on with it by itself, and the part is
         visible, or lost with an error, once `sql.finish` has returned.
@@ -142,6 +144,7 @@ class Publisher:
             rows = chain(delta.added, (after for _, after in delta.changed))
             sql.put(self._db, table, self._columns, self._stream.primary_key, rows)
         write_diary(self.diary, delta, gone)
+        self._count(delta, gone)
         self._notes.renew(
             delta.part,
             delta.notes,
@@ -166,6 +169,11 @@ class Publisher:
             self._search.put(chain(delta.added, (after for _, after in delta.changed)))
         if all_new:  # nothing above looks at these rows, so what takes longest comes last
             sql.insert_new_last(self._db, table, self._columns, delta.added)
+
+    def _count(self, delta: Delta, gone: Iterable[Row]) -> None:
+        self._facets.went(chain(gone, (before for before, _ in delta.changed)))
+        self._facets.came(chain(delta.added, (after for _, after in delta.changed)))
+        self._facets.write()
 
     def _renew_newest(self, latest: LatestRows, delta: Delta, gone: Iterable[Row]) -> None:
         """Keep the table of newest rows in step; a large part some rows at a time, for those at hand are in memory."""

@@ -6,7 +6,7 @@ Made on first use. A column that a fetcher declares later is added; a column is 
 import apsw
 
 from fetchers.core.fetcher import LatestTable, Stream
-from fetchers.core.store import checked, discovered, ledger, sql
+from fetchers.core.store import checked, discovered, facets, ledger, search, sql
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS _hamgam_partitions (
@@ -58,6 +58,7 @@ CREATE TABLE IF NOT EXISTS _hamgam_search (
     table_name TEXT NOT NULL,
     key TEXT NOT NULL,
     folded TEXT NOT NULL,
+    sorted TEXT,                -- the row's place in the alphabetical order of people (core/clean/alphabet.py)
     PRIMARY KEY (table_name, key)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _hamgam_streams (
@@ -76,6 +77,8 @@ CREATE INDEX IF NOT EXISTS _hamgam_changes_part ON _hamgam_changes (stream, part
 -- Holds all that a search asks about, in the order in which lines come, so that long lines need not be read.
 CREATE INDEX IF NOT EXISTS _hamgam_changes_at ON _hamgam_changes (at, kind, stream, key, folded);
 """
+
+SEARCH_INDEX = "CREATE INDEX IF NOT EXISTS _hamgam_search_sorted ON _hamgam_search (table_name, sorted, key)"
 
 
 def prepare(db: sql.Destination, declared: list[Stream]) -> list[Stream]:
@@ -96,8 +99,10 @@ def make(db: sql.Destination, declared: list[Stream]) -> list[Stream]:
     db.execute(SCHEMA)
     db.execute(checked.SCHEMA)
     db.execute(discovered.SCHEMA)
+    db.execute(facets.SCHEMA)
     _diary(db)
     _streams(db)
+    _search(db)
     discovered.adopt(db, declared)
     streams = discovered.streams(db, declared)
     for stream in streams:
@@ -105,6 +110,7 @@ def make(db: sql.Destination, declared: list[Stream]) -> list[Stream]:
         if stream.latest is not None:
             _table(db, stream, stream.latest.table, (stream.latest.key,))
             _person_index(db, stream, stream.latest)
+        _for_lists(db, stream)
     return streams
 
 
@@ -124,6 +130,12 @@ def _streams(db: sql.Destination) -> None:
         db.execute("ALTER TABLE _hamgam_streams ADD COLUMN checked_to TEXT")
 
 
+def _search(db: sql.Destination) -> None:
+    if "sorted" not in sql.columns_of(db, "_hamgam_search"):
+        db.execute("ALTER TABLE _hamgam_search ADD COLUMN sorted TEXT")
+    db.execute(SEARCH_INDEX)
+
+
 def _missing_from_diary(db: sql.Destination) -> dict[str, str]:
     there = sql.columns_of(db, "_hamgam_changes")
     return {name: kind for name, kind in (("folded", "TEXT"), ("mark", "BLOB")) if name not in there}
@@ -141,8 +153,28 @@ def _table(db: sql.Destination, stream: Stream, table: str, key: tuple[str, ...]
 
 
 def _person_index(db: sql.Destination, stream: Stream, latest: LatestTable) -> None:
-    index = sql.name(f"{stream.table}_{latest.key}")
-    db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {sql.name(stream.table)} ({sql.name(latest.key)})")
+    _index(db, stream.table, latest.key, (latest.key,))
+
+
+def _for_lists(db: sql.Destination, stream: Stream) -> None:
+    """What the panel's lists need to be quick at any size: counts, an order, and indexes for parts and days."""
+    table, key = search.place_of(stream)
+    search.SearchRows(db, table, stream, key).prepare()
+    tables = [stream.table]
+    if stream.latest is not None:
+        tables.append(stream.latest.table)
+        if stream.partition_columns:
+            _index(db, stream.latest.table, "part", tuple(stream.partition_columns))
+    for table in tables:
+        facets.prepare(db, table, stream)
+        for column in stream.days:
+            _index(db, table, column, (column,))
+
+
+def _index(db: sql.Destination, table: str, word: str, columns: tuple[str, ...]) -> None:
+    db.execute(
+        f"CREATE INDEX IF NOT EXISTS {sql.name(f'{table}_{word}')} ON {sql.name(table)} ({sql.names(columns)})"
+    )
 
 
 def _type(stream: Stream, column: str) -> str:

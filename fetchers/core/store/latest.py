@@ -5,14 +5,18 @@ names, then the smaller campus code. Gone with the last of a person's rows.
 """
 
 from collections.abc import Iterable
+from itertools import chain
 from operator import itemgetter
+from typing import Any
 
 from fetchers.core.fetcher import Stream
 from fetchers.core.store import sql
+from fetchers.core.store.facets import FacetCounts, Values
 from fetchers.core.store.search import SearchRows
 from fetchers.core.store.sql import Row
 
 Person = str | int
+Rank = tuple[Any, bool, Any]
 
 
 class LatestRows:
@@ -40,9 +44,14 @@ class LatestRows:
             f" ORDER BY {newest} > ?, {newest} DESC, {first} IS DISTINCT FROM {second}, {first} LIMIT 1"
         )
         self._delete = f"DELETE FROM {table} WHERE {person} = ?"
-        self._current = f"SELECT {person}, {newest}, {first}, {second} FROM {table} WHERE {person} "
+        counted = [*stream.partition_columns, *stream.counted]
+        self._current = (
+            f"SELECT {sql.names([latest.key, latest.newest, *latest.prefer_equal, *counted])}"
+            f" FROM {table} WHERE {person} "
+        )
         self._begun = f"SELECT DISTINCT {person} FROM {source} WHERE {newest} > ? AND {newest} <= ?"
         self._search = SearchRows(db, latest.table, stream, latest.key)
+        self._facets = FacetCounts(db, latest.table, stream)
 
     def persons(self, rows: Iterable[Row]) -> list[Person]:
         """Whose rows these are."""
@@ -56,13 +65,13 @@ class LatestRows:
         person is looked up anew.
         """
         mine = [*added, *changed]
-        among, those = sql.among(self._db, self.persons(mine))
         # A rank is smaller for a newer row; the same order as the SQL's ORDER BY.
         ages, pick = self._ages, self._pick
-        standing = {
-            person: (newest, (ages[newest], first != second, first))
-            for person, newest, first, second in self._db.execute(self._current + among, (those,))
-        }
+        standing: dict[Person, tuple[Any, Rank]] = {}
+        counted: dict[Person, Values] = {}  # of the rows that stood before
+        for person, newest, first, second, *values in self._standing(self.persons(mine)):
+            standing[person] = newest, (ages[newest], first != second, first)
+            counted[person] = tuple(values)
         winners: dict[Person, Row] = {}
         touched = list(touched)
         for place, row in enumerate(mine):
@@ -77,6 +86,8 @@ class LatestRows:
                 touched.append(person)
         lost: list[Person] = []
         persons = list(dict.fromkeys(touched))
+        for person, _, _, _, *values in self._standing([one for one in persons if one not in counted]):
+            counted[person] = tuple(values)
         found = sql.look_up(self._db, self._best, [(person, self._ceiling or "") for person in persons])
         for person, best in zip(persons, found, strict=True):
             winners.pop(person, None)
@@ -88,6 +99,16 @@ class LatestRows:
         self._search.put(winners.values())
         self._db.executemany(self._delete, ((person,) for person in lost))
         self._search.remove(str(person) for person in lost)
+        self._facets.left(counted[person] for person in chain(winners, lost) if person in counted)
+        self._facets.came(winners.values())
+        self._facets.write()
+
+    def _standing(self, persons: list[Person]) -> Iterable[Any]:
+        """Of the rows that stand for these persons: person, newest, the two of `prefer_equal`, and what is counted."""
+        if not persons:
+            return ()
+        among, those = sql.among(self._db, persons)
+        return self._db.execute(self._current + among, (those,))
 
     def roll_over(self) -> None:
         """When time has passed a term's start: its rows become their persons' newest. In the caller's transaction."""

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from fetchers.core.clean import Code, Integer, Text
-from fetchers.core.fetcher import Label, LatestTable, Stream
+from fetchers.core.fetcher import Facet, Label, LatestTable, Stream
 from fetchers.core.load.compare import Comparer, Delta
 from fetchers.core.load.publish import Publisher
 from fetchers.core.records import Whole
@@ -58,6 +58,8 @@ TERMS = Stream(
         label=label("students"),
     ),
     search=("firstname",),
+    facets=(Facet("codePardis"), Facet("term"), Facet("code_Markaz")),
+    order=("firstname",),
 )
 
 
@@ -113,6 +115,21 @@ class House:
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         return list(self.db.execute(statement))
+
+    def counted(self, table: str) -> dict[tuple[Any, ...], int]:
+        """What the books say of the rows of a table: a row's part and counted values → how many rows."""
+        kept = self.db.execute("SELECT part, counts FROM _hamgam_facets WHERE table_name = ?", (table,))
+        return {
+            (*json.loads(part), *values): rows
+            for part, counts in kept
+            for *values, rows in json.loads(counts)
+        }
+
+    def to_be_counted(self, table: str) -> dict[tuple[Any, ...], int]:
+        """The same, counted anew from the rows."""
+        named = sql.names([*self.stream.partition_columns, *self.stream.counted])
+        rows = self.db.execute(f"SELECT {named}, count(*) FROM {sql.name(table)} GROUP BY {named}")
+        return {tuple(values): int(n) for *values, n in rows}
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

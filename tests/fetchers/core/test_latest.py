@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fetchers.core.clean import fold
+from fetchers.core.clean.alphabet import order_of
 from tests.fetchers.core.conftest import TERMS, House
 
 CAMPUSES, PERIODS = ("1110", "1210"), ("4042", "4051", "4052")
@@ -51,7 +52,9 @@ def test_a_students_row_is_always_the_first_of_all_theirs(tmp_path_factory: Any,
             stored = house.rows(f"SELECT {columns} FROM student_terms")
             newest = sorted(house.rows(f"SELECT {columns} FROM Students"), key=lambda row: row[1])
             assert newest == sorted(expected(stored, house.ceiling), key=lambda row: row[1])
-            folded = house.rows("SELECT key, folded FROM _hamgam_search WHERE table_name = 'Students'")
-            assert sorted(folded) == sorted((row[1], fold(row[2] or "")) for row in newest)
+            kept = house.rows("SELECT key, folded, sorted FROM _hamgam_search WHERE table_name = 'Students'")
+            assert sorted(kept) == sorted((row[1], fold(row[2] or ""), order_of([row[2]])) for row in newest)
+            for table in ("student_terms", "Students"):
+                assert house.counted(table) == house.to_be_counted(table)
     finally:
         house.db.close()
