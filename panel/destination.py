@@ -8,6 +8,8 @@ from sqlalchemy import Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
+from fetchers.core.clean.alphabet import order_key
+
 
 @lru_cache(maxsize=8)
 def reader(url: str) -> Engine:
@@ -23,8 +25,14 @@ def reader(url: str) -> Engine:
     def _only_look(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA busy_timeout = 5000")
+        connection.create_function("order_key", 1, _order_key, deterministic=True)
 
     return engine
+
+
+def _order_key(text: object) -> str | None:
+    """What SQLite sorts a text by; PostgreSQL's translate() does it there (panel/browse/expressions.py)."""
+    return None if text is None else order_key(str(text))
 
 
 def is_there(url: str, table: str) -> bool:

@@ -9,8 +9,8 @@ from flask_babel import lazy_gettext as lazy
 from markupsafe import Markup
 from sqlalchemy import select
 
-from panel import diary, quality
-from panel.admin import browse, show, values
+from panel import browse, diary, quality
+from panel.admin import show, values
 from panel.auth.locale import current
 from panel.extensions import db
 from panel.models import SyncRun

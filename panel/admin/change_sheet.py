@@ -7,8 +7,8 @@ from typing import BinaryIO
 
 from flask_babel import gettext as _
 
-from panel import diary, persian
-from panel.admin import browse, show
+from panel import browse, diary, persian
+from panel.admin import show
 from panel.admin.change_rows import KIND_WORDS, WHY_WORDS
 from panel.admin.sheets import Book
 from panel.auth.locale import current

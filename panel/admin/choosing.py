@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from panel import parts
-from panel.admin import browse, show
+from panel import browse, parts
+from panel.admin import show
 from panel.auth.locale import current
 from panel.config import Config
 from panel.models import Campus, DataSync

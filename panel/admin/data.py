@@ -6,12 +6,14 @@ from typing import Any
 from flask import abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
+from flask_babel import ngettext
 from flask_login import current_user
 from sqlalchemy import select
 
-from panel import diary, quality
-from panel.admin import base, browse, change_rows, quality_rows
+from panel import browse, diary, quality
+from panel.admin import base, change_rows, facet_boxes, listed, quality_rows, show
 from panel.admin.quality import campus_names
 from panel.admin.values import may_see, name, row_url, shown
 from panel.auth.locale import current
@@ -19,7 +21,6 @@ from panel.clock import utcnow
 from panel.extensions import db
 from panel.models import DataSync
 
-LONGEST_SEARCH = 100
 DIARY_LINES = 100
 NOTES = 50
 
@@ -41,35 +42,24 @@ class DataView(base.PanelView):
     def table(self, table_name: str) -> ResponseReturnValue:
         table = _table(table_name)
         url = base.config().data_database_url
-        search = request.args.get("search", "").strip()[:LONGEST_SEARCH]
-        sort = request.args.get("sort")
-        if sort not in table.summary or not may_see(table, sort):
-            sort = None
-        descending = sort is not None and request.args.get("desc") == "1"
+        wanted = listed.asked(table, request.args)
         there = browse.is_there(url, table)
-        page = (
-            browse.page(
-                url, table, search=search, sort=sort, descending=descending, number=base.page_number()
-            )
-            if there
-            else None
-        )
+        page = browse.listing(url, table, wanted, table.summary) if there else None
         return self.render(
             "data.html",
             table=table,
             tables=browse.tables(),
             page=page,
-            search=search,
-            sort=sort,
-            descending=descending,
+            wanted=wanted,
+            address=listed.Address(table, wanted),
+            facets=facet_boxes.boxes(table, page.facets) if page else [],
             searched=_searched(table),
             columns=[(column, table.label_of(column, current())) for column in table.summary],
-            may_sort=lambda column: may_see(table, column),
+            may_sort=lambda column: page is not None and column in page.sortable and may_see(table, column),
             shown=lambda column, value: shown(table, column, value),
             row_url=lambda row: row_url(table, row),
-            address_with=base.address_with,
+            list_count=_count,
             locale_code=current(),
-            now=utcnow(),
         )
 
     @expose("/<table_name>/row")
@@ -117,6 +107,16 @@ def _table(name: str) -> browse.DataTable:
     if table is None:
         abort(404)
     return table
+
+
+def _count(page: browse.Listing) -> str:
+    """How many rows there are, or that nobody counted them."""
+    if page.total is None and (page.before or page.after):
+        return _(
+            "More than %(n)s rows: so many fit that they were not counted.", n=show.number(page.more_than)
+        )
+    n = len(page.rows) if page.total is None else page.total
+    return ngettext("%(n)s row", "%(n)s rows", n, n=show.number(n))
 
 
 def _diary(table: browse.DataTable, row: dict[str, Any], url: str) -> list[change_rows.Shown]:

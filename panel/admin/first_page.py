@@ -7,8 +7,8 @@ from flask_babel import gettext as _
 from markupsafe import Markup
 
 from fetchers.core.clean import flags
-from panel import diary, probe, settings
-from panel.admin import browse, settings_form, show, sources, values
+from panel import browse, diary, probe, settings
+from panel.admin import settings_form, show, sources, values
 from panel.auth.locale import current
 from panel.config import Config
 from panel.models import DataSync

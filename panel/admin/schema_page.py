@@ -25,7 +25,8 @@ from fetchers.core.clean import (
 from fetchers.core.errors import FetchError
 from fetchers.core.fetcher import Stream
 from fetchers.core.store import discovered, reading
-from panel.admin import base, browse, schema_words, show, sources
+from panel import browse
+from panel.admin import base, schema_words, show, sources
 from panel.auth.locale import current
 from panel.extensions import db
 from panel.models import DataSync, SyncRun

@@ -9,8 +9,7 @@ from flask_login import current_user
 from markupsafe import Markup
 
 from fetchers.core.clean import Code, Email, JalaliDate, NationalCode, Phone
-from panel import persian
-from panel.admin import browse
+from panel import browse, persian
 from panel.auth.locale import current
 from panel.diary import MASK
 

@@ -1,41 +1,21 @@
-"""Reading the destination's tables for the data browser: only looking, never more than a page.
-
-Which tables there are, their columns, labels and keys come from the fetchers' streams; nothing here knows a
-source by name. Names of tables and columns reach the database through SQLAlchemy's identifiers alone.
-"""
+"""The tables that can be looked through, and single rows of them."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Connection,
-    Integer,
-    MetaData,
-    Select,
-    String,
-    Table,
-    and_,
-    cast,
-    func,
-    inspect,
-    or_,
-    select,
-)
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, select
 
 from fetchers.core import registry
-from fetchers.core.clean import Field, fold
+from fetchers.core.clean import Field
 from fetchers.core.fetcher import Label, Stream
-from fetchers.core.store import discovered, reading
+from fetchers.core.store import discovered, reading, search
 from panel import destination
 from panel.destination import reader
 
-ROWS_A_PAGE = 25
-COUNTED_UP_TO = 100_000
 COLUMNS_SHOWN = 8
 TERMS_SHOWN = 100
 ASKED_LABELS = {"campus": Label("پردیس", "Campus"), "term": Label("نیمسال", "Term")}
@@ -58,9 +38,22 @@ class DataTable:
 
     @property
     def summary(self) -> tuple[str, ...]:
-        """The columns that the list shows: the key is always among them."""
-        chosen = self.stream.summary or self.columns[:COLUMNS_SHOWN]
-        return tuple(dict.fromkeys([*(k for k in self.key if k not in chosen), *chosen]))
+        """The columns that the list shows first: the key is always among them."""
+        return self.with_key(self.stream.summary or self.columns[:COLUMNS_SHOWN])
+
+    @property
+    def own_key(self) -> tuple[str, ...]:
+        """The key's columns that were not asked for: what tells a part's rows apart."""
+        return tuple(column for column in self.key if column not in self.stream.partition_columns)
+
+    @property
+    def has_searched_rows(self) -> bool:
+        """Whether its own rows are the ones that the search knows, one for each."""
+        return self.search_table == self.name and self.key == (self.search_key,)
+
+    def with_key(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """The columns, behind those of the key that are not among them."""
+        return tuple(dict.fromkeys([*(k for k in self.key if k not in columns), *columns]))
 
     def label_of(self, column: str, locale: str) -> str:
         if column in self.stream.fields:
@@ -80,16 +73,24 @@ class DataTable:
         field = self.field(column)
         return bool(field and field.sql_type == "INTEGER")
 
+    def as_stored(self, column: str, text: str) -> Any:
+        """A value from an address, of its column's type; what is no number matches nothing."""
+        if not self.is_number(column):
+            return text
+        sign = text[1:] if text.startswith("-") else text
+        return int(text) if sign.isascii() and sign.isdigit() and len(sign) < 19 else None
 
-@dataclass(frozen=True)
-class Page:
-    """What the list shows."""
+    def real(self) -> Table:
+        """The table as SQLAlchemy names it."""
+        return _real(self.name, tuple((column, self.is_number(column)) for column in self.columns))
 
-    rows: Sequence[Mapping[str, Any]]
-    total: int
-    more: bool  # there are more than were counted
-    page: int
-    pages: int
+
+@lru_cache(maxsize=64)
+def _real(name: str, columns: tuple[tuple[str, bool], ...]) -> Table:
+    """Made once, so that SQLAlchemy knows its own statements again."""
+    return Table(
+        name, MetaData(), *(Column(column, BigInteger if number else String) for column, number in columns)
+    )
 
 
 def tables() -> dict[str, DataTable]:
@@ -105,23 +106,23 @@ def tables() -> dict[str, DataTable]:
 
 
 def _tables_of(stream: Stream) -> list[DataTable]:
+    searched, key = search.place_of(stream)
+    where = (searched, key) if key else (None, None)
+    every = DataTable(stream.table, stream.label, stream, stream.primary_key, *where)
     latest = stream.latest
-    if latest is not None:
-        people = DataTable(latest.table, latest.label, stream, (latest.key,), latest.table, latest.key)
-        every = DataTable(stream.table, stream.label, stream, stream.primary_key, latest.table, latest.key)
-        return [people, every]
-    key = stream.primary_key[0] if len(stream.primary_key) == 1 else None
-    return [DataTable(stream.table, stream.label, stream, stream.primary_key, key and stream.table, key)]
+    if latest is None:
+        return [every]
+    return [DataTable(latest.table, latest.label, stream, (latest.key,), *where), every]
 
 
 def with_discovered(url: str, table: DataTable) -> DataTable:
     """The table with the columns that were discovered in this destination. Raises StorageError."""
     try:
-        destination = reading.look_into(url)
-        if destination is None:
+        there = reading.look_into(url)
+        if there is None:
             return table
-        with closing(destination):
-            [stream] = discovered.streams(destination, [table.stream])
+        with closing(there):
+            [stream] = discovered.streams(there, [table.stream])
     except sqlite3.Error as error:
         raise reading.unreadable(error) from error
     return replace(table, stream=stream)
@@ -132,38 +133,10 @@ def is_there(url: str, table: DataTable) -> bool:
     return destination.is_there(url, table.name)
 
 
-def page(url: str, table: DataTable, *, search: str, sort: str | None, descending: bool, number: int) -> Page:
-    """One page of a table.
-
-    1. Count, up to a limit: nobody turns a hundred thousand pages, and counting a million rows takes long.
-    2. Read the page's rows in the order asked for, then by key, so that no row is seen twice.
-    """
-    real = _table(table)
-    with reader(url).connect() as connection:
-        where = _matching(connection, table, real, search)
-        some = select(real.c[table.key[0]]).where(*where).limit(COUNTED_UP_TO + 1).subquery()
-        counted = connection.scalar(select(func.count()).select_from(some)) or 0
-        pages = max(1, -(-min(counted, COUNTED_UP_TO) // ROWS_A_PAGE))
-        number = min(number, pages)
-        order: list[ColumnElement[Any]] = []
-        if sort in table.columns:
-            order.append(real.c[sort].desc() if descending else real.c[sort].asc())
-        order += [real.c[key].asc() for key in table.key if key != sort]
-        rows: Select[Any] = (
-            select(*(real.c[column] for column in table.summary))
-            .where(*where)
-            .order_by(*order)
-            .offset((number - 1) * ROWS_A_PAGE)
-            .limit(ROWS_A_PAGE)
-        )
-        found = [dict(row._mapping) for row in connection.execute(rows)]
-    return Page(found, min(counted, COUNTED_UP_TO + 1), counted > COUNTED_UP_TO, number, pages)
-
-
 def row(url: str, table: DataTable, key: Mapping[str, str]) -> dict[str, Any] | None:
     """One row whole, by its key."""
-    real = _table(table)
-    where = [real.c[column] == _as_stored(table, column, key[column]) for column in table.key]
+    real = table.real()
+    where = [real.c[column] == table.as_stored(column, key[column]) for column in table.key]
     with reader(url).connect() as connection:
         found = connection.execute(select(real).where(*where)).mappings().first()
     return dict(found) if found else None
@@ -171,9 +144,9 @@ def row(url: str, table: DataTable, key: Mapping[str, str]) -> dict[str, Any] | 
 
 def rows_of(url: str, table: DataTable, keys: Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:
     """Some columns of these rows, by a key of one column."""
-    real = _table(table)
+    real = table.real()
     [key] = table.key
-    wanted = [stored for text in keys if (stored := _as_stored(table, key, text)) is not None]
+    wanted = [stored for text in keys if (stored := table.as_stored(key, text)) is not None]
     chosen = dict.fromkeys([key, *columns])
     statement = select(*(real.c[column] for column in chosen)).where(real.c[key].in_(wanted))
     with reader(url).connect() as connection:
@@ -186,7 +159,7 @@ def parts_of_person(url: str, table: DataTable, value: str) -> list[dict[str, An
     if latest is None:
         return []
     every = next(one for one in _tables_of(table.stream) if one.name == table.stream.table)
-    real = _table(every)
+    real = every.real()
     with reader(url).connect() as connection:
         found = connection.execute(
             select(*(real.c[column] for column in every.summary))
@@ -195,52 +168,3 @@ def parts_of_person(url: str, table: DataTable, value: str) -> list[dict[str, An
             .limit(TERMS_SHOWN)
         )
         return [dict(one) for one in found.mappings()]
-
-
-def _table(table: DataTable) -> Table:
-    return Table(
-        table.name,
-        MetaData(),
-        *(Column(name, Integer if table.is_number(name) else String) for name in table.columns),
-    )
-
-
-SEARCH = Table(
-    "_hamgam_search",
-    MetaData(),
-    Column("table_name", String, primary_key=True),
-    Column("key", String, primary_key=True),
-    Column("folded", String),
-)
-
-
-def _matching(
-    connection: Connection, table: DataTable, real: Table, search: str
-) -> list[ColumnElement[bool]]:
-    """Rows in which every searched word occurs, whatever letters and digits it was typed with."""
-    words = fold(search).split()[:8]
-    if not words:
-        return []
-    has_text = bool(table.search_table) and inspect(connection).has_table(SEARCH.name)
-    if has_text and table.search_key:
-        folded = [SEARCH.c.folded.contains(word, autoescape=True) for word in words]
-        wanted = cast(SEARCH.c.key, Integer) if table.is_number(table.search_key) else SEARCH.c.key
-        keys = select(wanted).where(SEARCH.c.table_name == table.search_table, *folded)
-        return [real.c[table.search_key].in_(keys)]
-    columns = [column for column in table.stream.search or table.columns if not table.is_personal(column)]
-    return [
-        and_(
-            *(
-                or_(*(cast(real.c[column], String).contains(word, autoescape=True) for column in columns))
-                for word in words
-            )
-        )
-    ]
-
-
-def _as_stored(table: DataTable, column: str, text: str) -> Any:
-    """A key's value from an address, of its column's type; what is no number matches nothing."""
-    if not table.is_number(column):
-        return text
-    sign = text[1:] if text.startswith("-") else text
-    return int(text) if sign.isascii() and sign.isdigit() and len(sign) < 19 else None

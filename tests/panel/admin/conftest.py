@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session, sessionmaker
 
-from panel.admin import browse
+from panel import destination
 from panel.clock import utcnow
 from panel.config import Config
 from panel.db import writing
@@ -24,8 +24,8 @@ def house(app: Flask, rows: sessionmaker[Session], web_config: Config) -> Iterat
         example_house.furnish(session, web_config, utcnow())
     example_house.fill_destination(web_config.data_database_url)
     yield rows
-    browse.reader(web_config.data_database_url).dispose()
-    browse.reader.cache_clear()
+    destination.reader(web_config.data_database_url).dispose()
+    destination.reader.cache_clear()
 
 
 @pytest.fixture

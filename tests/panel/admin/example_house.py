@@ -187,6 +187,7 @@ def fill_destination(url: str) -> None:
     SearchRows(db, terms.latest.table, terms, terms.latest.key).put(
         [tuple(one.get(column) for column in terms.columns) for one in people]
     )
+    columns.prepare(db, [members, terms])  # which counts the rows that came past the publisher
     db.close()
 
 
