@@ -27,6 +27,15 @@
     }
     const close = event.target.closest("[data-dismiss='alert']");
     if (close) close.closest(".alert").remove();
+    document.querySelectorAll("details.menu[open]").forEach(function (menu) {
+      if (!menu.contains(event.target) && !dialog.contains(event.target)) menu.open = false;
+    });
+  });
+  document.addEventListener("keydown", function (event) {
+    const menu = event.key === "Escape" && !dialog.open && document.querySelector("details.menu[open]");
+    if (!menu) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
   });
 
   /* ---- regions that refresh themselves: every 2 s while something is active, not while nobody looks ---- */

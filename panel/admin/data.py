@@ -13,7 +13,7 @@ from flask_login import current_user
 from sqlalchemy import select
 
 from panel import browse, diary, quality
-from panel.admin import base, change_rows, facet_boxes, listed, quality_rows, show
+from panel.admin import base, change_rows, facet_boxes, list_columns, listed, quality_rows, saved_views, show
 from panel.admin.quality import campus_names
 from panel.admin.values import may_see, name, row_url, shown
 from panel.auth.locale import current
@@ -40,27 +40,68 @@ class DataView(base.PanelView):
 
     @expose("/<table_name>")
     def table(self, table_name: str) -> ResponseReturnValue:
-        table = _table(table_name)
         url = base.config().data_database_url
-        wanted = listed.asked(table, request.args)
+        table = _table(table_name)
         there = browse.is_there(url, table)
-        page = browse.listing(url, table, wanted, table.summary) if there else None
+        table = list_columns.with_more(url, table) if there else table
+        wanted = listed.asked(table, request.args)
+        columns = list_columns.shown(table, request.args.get("columns", ""))
+        address = listed.Address(table, wanted, columns.names if columns.in_address else ())
+        page = browse.listing(url, table, wanted, columns.names) if there else None
         return self.render(
             "data.html",
             table=table,
             tables=browse.tables(),
             page=page,
             wanted=wanted,
-            address=listed.Address(table, wanted),
+            address=address,
+            shared=request.url_root.rstrip("/") + address.with_columns(columns.names).here(),
+            views=saved_views.of(table, address),
+            chosen=columns,
+            choosable=[
+                (column, table.label_of(column, current()), column in columns.names)
+                for column in list_columns.choosable(table)
+            ],
             facets=facet_boxes.boxes(table, page.facets) if page else [],
             searched=_searched(table),
-            columns=[(column, table.label_of(column, current())) for column in table.summary],
+            columns=[(column, table.label_of(column, current())) for column in columns.names],
             may_sort=lambda column: page is not None and column in page.sortable and may_see(table, column),
             shown=lambda column, value: shown(table, column, value),
             row_url=lambda row: row_url(table, row),
             list_count=_count,
             locale_code=current(),
         )
+
+    @expose("/<table_name>/columns", methods=["POST"])
+    def columns(self, table_name: str) -> ResponseReturnValue:
+        """Keep which columns this person wants to see of a table; back to the list as it was."""
+        table, address = _list_of_form(table_name)
+        own = "reset" in request.form
+        list_columns.remember(table, [] if own else request.form.getlist("column"))
+        db.session.commit()
+        return redirect(address.with_columns(()).here())
+
+    @expose("/<table_name>/views", methods=["POST"])
+    def save_view(self, table_name: str) -> ResponseReturnValue:
+        """Keep a list under a name, with its columns."""
+        table, address = _list_of_form(table_name)
+        name = saved_views.save(table, request.form.get("name", ""), address)
+        db.session.commit()
+        if name is None:
+            text = _("The view was not saved. It needs a name, and there can be %(n)s of one table.",
+                     n=show.number(saved_views.MOST_VIEWS))  # fmt: skip
+            return base.done(False, text, address.here())
+        return base.done(True, _("The view “%(name)s” is saved.", name=name), address.here())
+
+    @expose("/<table_name>/views/<int:number>/remove", methods=["POST"])
+    def remove_view(self, table_name: str, number: int) -> ResponseReturnValue:
+        """Forget a view."""
+        table, address = _list_of_form(table_name)
+        name = saved_views.remove(table, number)
+        db.session.commit()
+        if name is None:
+            return base.done(False, _("There is no such view any more."), address.here())
+        return base.done(True, _("The view “%(name)s” is removed.", name=name), address.here())
 
     @expose("/<table_name>/row")
     def row(self, table_name: str) -> ResponseReturnValue:
@@ -107,6 +148,15 @@ def _table(name: str) -> browse.DataTable:
     if table is None:
         abort(404)
     return table
+
+
+def _list_of_form(table_name: str) -> tuple[browse.DataTable, listed.Address]:
+    """The list that a form was sent from."""
+    url = base.config().data_database_url
+    table = list_columns.with_more(url, _table(table_name))
+    columns = list_columns.shown(table, request.form.get("columns", ""))
+    wanted = listed.asked(table, request.form)
+    return table, listed.Address(table, wanted, columns.names if columns.in_address else ())
 
 
 def _count(page: browse.Listing) -> str:

@@ -22,6 +22,7 @@ class Address:
 
     table: DataTable
     wanted: Wanted
+    columns: tuple[str, ...] = ()  # empty: whoever looks sees the columns that they chose
 
     def filters(self) -> Pairs:
         """What narrows it, as an address or a form sends it."""
@@ -35,6 +36,18 @@ class Address:
         if self.wanted.sort is None:
             return []
         return [("sort", self.wanted.sort), *([("desc", "1")] if self.wanted.descending else [])]
+
+    def rest(self) -> Pairs:
+        """How it is shown: what a form that narrows it sends along."""
+        return [*self.order(), *([("columns", ",".join(self.columns))] if self.columns else [])]
+
+    def query(self) -> str:
+        """All of its address behind the table's."""
+        return urlencode([*self.filters(), *self.rest()])
+
+    def with_columns(self, columns: Sequence[str]) -> "Address":
+        """The same list with these columns, for everybody who is given the address."""
+        return replace(self, columns=tuple(columns))
 
     def here(self) -> str:
         """This list from its beginning."""
@@ -61,7 +74,10 @@ class Address:
         return self._with([("last", "1")])
 
     def _with(self, place: Pairs) -> str:
-        query = urlencode([*self.filters(), *self.order(), *place])
+        return self.plain(urlencode([*self.filters(), *self.rest(), *place]))
+
+    def plain(self, query: str) -> str:
+        """The table with this behind its address."""
         return url_for("data.table", table_name=self.table.name) + (f"?{query}" if query else "")
 
 

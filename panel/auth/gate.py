@@ -17,8 +17,13 @@ from panel.config import Config
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Open to strangers.
 PUBLIC = frozenset({"static", "admin.static", "auth.login", "auth.set_locale", "health.healthz"})
-# What everybody who is signed in may change: their own session, language, colours and password.
-OWN_BUSINESS = frozenset({"auth.logout", "auth.set_locale", "auth.set_theme", "account.index"})
+# What everybody who is signed in may change: their own session, language, colours and password, how they look at lists.
+OWN_BUSINESS = frozenset(
+    {
+        *("auth.logout", "auth.set_locale", "auth.set_theme", "account.index"),
+        *("data.columns", "data.save_view", "data.remove_view"),
+    }
+)
 API = "api"  # this blueprint knows its callers by bearer tokens alone, and checks them itself
 
 

@@ -5,6 +5,7 @@ from panel.models.base import Base, UtcDateTime
 from panel.models.calendar import CalendarSettings, CalendarSpan
 from panel.models.engine import EngineLease
 from panel.models.guards import create_guards
+from panel.models.lists import ColumnChoice, SavedView
 from panel.models.places import Campus
 from panel.models.runs import (
     ACTIVE,
@@ -26,6 +27,7 @@ __all__ = [
     "CalendarSettings",
     "CalendarSpan",
     "Campus",
+    "ColumnChoice",
     "DataSync",
     "EngineLease",
     "LoginAttempt",
@@ -33,6 +35,7 @@ __all__ = [
     "RunLog",
     "RunPartition",
     "STATUSES",
+    "SavedView",
     "SkippedTick",
     "SyncRun",
     "TERMINAL",
