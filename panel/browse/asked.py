@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, cast, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, cast, false, func, or_, select
 from sqlalchemy import String as SqlString
 
 from fetchers.core.clean import fold
@@ -14,8 +14,8 @@ from panel.browse.tables import DataTable
 from panel.browse.wanted import NONE, Key, Row, Slice, Wanted
 
 MOST_PEOPLE = 2_000  # whom a search finds, for their rows to be a short list
-MOST_ROWS = 20_000  # that are read for a short list
-MOST_PARTS = 400  # that are named in one statement
+MOST_ROWS = 10_000  # that are read for a short list
+MOST_PARTS = 100  # that are named one by one
 MOST_WORDS = 8
 
 Conditions = list[ColumnElement[bool]]
@@ -90,9 +90,9 @@ class Asked:
             return [false()]
         if self.tally.all_rows <= MOST_ROWS:
             return rest
-        if self.tally.rows > MOST_ROWS or len(self.tally.parts) > MOST_PARTS:
-            return None
-        return [*self.in_parts(self.tally.parts), *rest]
+        if self.table.is_indexed_by_facets and self.tally.wanted <= MOST_ROWS:
+            return [*self.in_parts(self.tally.parts), *self.facets(driving=True), *rest]
+        return [*self.in_parts(self.tally.parts), *rest] if self.tally.rows <= MOST_ROWS else None
 
     @property
     def is_driven_by_counts(self) -> bool:
@@ -134,22 +134,29 @@ class Asked:
             found += [column <= until] if until else []
         return found
 
-    def facets(self, *, within_part: bool = False) -> Conditions:
-        """Having the values that are chosen. within_part: a part is chosen already."""
+    def facets(self, *, within_part: bool = False, driving: bool = False) -> Conditions:
+        """Having the values that are chosen. within_part: a part is chosen already. driving: rows are found by them."""
         return [
-            is_value(apart(self.real.c[name]), value)
+            is_value(self.real.c[name] if driving else apart(self.real.c[name]), value)
             for name, value in self.chosen.items()
             if not (within_part and name in self.stream.partition_columns)
         ]
 
     def in_parts(self, parts: Sequence[counts.Part]) -> Conditions:
-        """Of one of these parts."""
+        """Of one of these parts. Many are named by their values alone, so that the facets must still be asked for."""
         columns = [self.real.c[name] for name in self.stream.partition_columns]
-        if not columns:
-            return []
-        if len(parts) == 1:
-            return [column == value for column, value in zip(columns, parts[0].values, strict=True)]
-        return [tuple_(*columns).in_([part.values for part in parts])]
+        if len(columns) > 1 and 1 < len(parts) <= MOST_PARTS and not self.table.is_indexed_by_facets:
+            each = (zip(columns, part.values, strict=True) for part in parts)
+            return [or_(*(and_(*(column == value for column, value in pairs)) for pairs in each))]
+        found = []
+        for place, name in enumerate(self.stream.partition_columns):
+            values = list(dict.fromkeys(part.values[place] for part in parts))
+            column = self.real.c[name]
+            numbers = self.table.is_number(name)
+            found.append(
+                column == values[0] if len(values) == 1 else among(self.db, column, values, numbers=numbers)
+            )
+        return found
 
     def is_row(self, key: Key) -> Conditions:
         """Being the row of this key."""
@@ -177,7 +184,7 @@ class Asked:
 
     def more_than(self, found: Slice) -> int:
         """Than how many rows a long list has surely more, where nobody counted them."""
-        seen = len(found.rows) - (0 if found.more else 1)
+        seen = max(0, len(found.rows) - (0 if found.more else 1))
         if self.chosen or (self.words and self.days()):
             return seen
         if self.words:

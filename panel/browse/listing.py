@@ -1,6 +1,6 @@
 """One page of a table, whatever its size: searched, narrowed, sorted, with its counts. No page reads all rows.
 
-A list is either *short*: its rows are found by an index, there are at most some ten thousand, and everything about
+A list is either *short*: its rows are found by an index, there are at most ten thousand, and everything about
 them is exact, in any order. Or it is *long*: then it is walked in an order that is there already (part by part, by
 name, by key), from the row at which the last page ended, and only so far as a page needs. What cannot be counted in
 passing is not counted, and says so.

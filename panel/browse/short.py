@@ -1,4 +1,4 @@
-"""A list of at most some ten thousand rows, found by an index: exact in every way, and sorted by any column."""
+"""A list of at most ten thousand rows, found by an index: exact in every way, and sorted by any column."""
 
 from collections import Counter
 from collections.abc import Sequence

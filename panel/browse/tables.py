@@ -51,6 +51,11 @@ class DataTable:
         """Whether its own rows are the ones that the search knows, one for each."""
         return self.search_table == self.name and self.key == (self.search_key,)
 
+    @property
+    def is_indexed_by_facets(self) -> bool:
+        """Whether an index finds rows by part and facets: the table of newest rows has one."""
+        return self.stream.latest is not None and self.name == self.stream.latest.table
+
     def with_key(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns, behind those of the key that are not among them."""
         return tuple(dict.fromkeys([*(k for k in self.key if k not in columns), *columns]))

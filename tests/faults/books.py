@@ -19,7 +19,6 @@ TABLES = (
         "student_terms",
         "Students",
         "_hamgam_search",
-        "_hamgam_facets",
         "_hamgam_partitions",
         "_hamgam_changes",
     ),
@@ -115,7 +114,9 @@ def _counts(house: Tables, table: str, rows: Rows) -> list[str]:
     shall = Counter(tuple(row[column] for column in (*asked, *counted)) for row in rows.values())
     there = {
         (*json.loads(part), *values): number
-        for part, counts in house.rows("SELECT part, counts FROM _hamgam_facets WHERE table_name = ?", table)
+        for part, counts in house.rows(
+            "SELECT part, counts FROM _hamgam_facets WHERE part != '' AND table_name = ?", table
+        )
         for *values, number in json.loads(counts)
     }
     return [] if there == shall else [f"{table}: its rows are counted wrongly"]

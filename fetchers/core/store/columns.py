@@ -164,7 +164,7 @@ def _for_lists(db: sql.Destination, stream: Stream) -> None:
     if stream.latest is not None:
         tables.append(stream.latest.table)
         if stream.partition_columns:
-            _index(db, stream.latest.table, "part", tuple(stream.partition_columns))
+            _index(db, stream.latest.table, "facets", facets.indexed(stream))
     for table in tables:
         facets.prepare(db, table, stream)
         for column in stream.days:

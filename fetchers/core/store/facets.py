@@ -5,6 +5,7 @@ the part that its own columns name, so a row of newest rows counts where it came
 """
 
 import json
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
@@ -17,14 +18,15 @@ from fetchers.core.store.sql import Row
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS _hamgam_facets (
     table_name TEXT NOT NULL,
-    part TEXT NOT NULL,         -- JSON list: the rows' values of the columns that hold what was asked for
+    part TEXT NOT NULL,         -- JSON list: the rows' values of the columns that hold what was asked for; '': a stamp
     columns TEXT NOT NULL,      -- JSON list: the columns whose values are counted
-    counts TEXT NOT NULL,       -- JSON list of [value, …, number of rows]
+    counts TEXT NOT NULL,       -- JSON list of [value, …, number of rows]; a stamp is another one after each change
     PRIMARY KEY (table_name, part)
 ) WITHOUT ROWID;
 """
 
 Values = tuple[Any, ...]
+STAMP = ""  # a part that no row is of: by it readers see whether what they remember is still right
 
 
 class FacetCounts:
@@ -72,7 +74,7 @@ class FacetCounts:
             )
         )
         empty: list[str] = []
-        rows: list[tuple[str, str, str, str]] = []
+        rows = [_stamp(self._table, self._columns)]
         for part, changes in news.items():
             counts: Counter[Values] = Counter(dict(_read(before.get(names[part], "[]"))))
             counts.update(changes)
@@ -110,7 +112,22 @@ def prepare(db: sql.Destination, table: str, stream: Stream) -> None:
     for *values, rows in sql.scroll(db, statement):
         if rows:
             found.setdefault(tuple(values[:asked]), Counter())[tuple(values[asked:])] = rows
-    _put(db, ((table, _json(part), wanted, _write(counts)) for part, counts in found.items()))
+    _put(
+        db,
+        [
+            *((table, _json(part), wanted, _write(counts)) for part, counts in found.items()),
+            _stamp(table, wanted),
+        ],
+    )
+
+
+def _stamp(table: str, columns: str) -> tuple[str, str, str, str]:
+    return table, STAMP, columns, secrets.token_hex(8)
+
+
+def indexed(stream: Stream) -> tuple[str, ...]:
+    """The columns by which rows of the table of newest rows are found: the part, then the other facets."""
+    return tuple(dict.fromkeys([*stream.partition_columns, *(facet.column for facet in stream.facets)]))
 
 
 def _put(db: sql.Destination, rows: Iterable[tuple[str, str, str, str]]) -> None:

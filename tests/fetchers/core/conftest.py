@@ -118,7 +118,8 @@ class House:
 
     def counted(self, table: str) -> dict[tuple[Any, ...], int]:
         """What the books say of the rows of a table: a row's part and counted values → how many rows."""
-        kept = self.db.execute("SELECT part, counts FROM _hamgam_facets WHERE table_name = ?", (table,))
+        statement = "SELECT part, counts FROM _hamgam_facets WHERE table_name = ? AND part != ''"
+        kept = self.db.execute(statement, (table,))
         return {
             (*json.loads(part), *values): rows
             for part, counts in kept

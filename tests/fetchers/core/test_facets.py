@@ -85,4 +85,4 @@ def test_personal_fields_are_neither_counted_nor_sorted_by() -> None:
 def test_a_stream_without_facets_has_its_rows_counted(people: House) -> None:
     assert PEOPLE.counted == ()
     people.sync(person(1))
-    assert people.rows("SELECT counts FROM _hamgam_facets") == [("[[1]]",)]
+    assert people.rows("SELECT counts FROM _hamgam_facets WHERE part != ''") == [("[[1]]",)]

@@ -187,7 +187,8 @@ def fill_destination(url: str) -> None:
     SearchRows(db, terms.latest.table, terms, terms.latest.key).put(
         [tuple(one.get(column) for column in terms.columns) for one in people]
     )
-    columns.prepare(db, [members, terms])  # which counts the rows that came past the publisher
+    db.execute("DELETE FROM _hamgam_facets")  # these rows came past the publisher, so they are counted anew
+    columns.prepare(db, [members, terms])
     db.close()
 
 
