@@ -31,6 +31,7 @@ def look(session: Session, config: Config) -> Iterator[Finding]:
         "backups": config.backups,
         "held rows": config.staging,
         "rehearsals": rehearsals.folder(config),
+        "files of lists": config.instance / "exports",
         "logs": config.logs,
     }
     sizes = [f"{name} {_megabytes(size)}" for name, path in folders.items() if (size := _files(path))]

@@ -180,6 +180,7 @@ SAMPLE_VALUES = {
     "filename": "hamgam.css",
     "export_type": "csv",
     "table": "faculty",
+    "export_id": "00000000-0000-0000-0000-000000000000",
 }
 
 

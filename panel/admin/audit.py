@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as lazy
 from markupsafe import Markup
 
 from fetchers.core import registry
+from panel import browse
 from panel.admin import sources
 from panel.admin.guarded import GuardedModelView
 from panel.admin.settings_form import LIMIT_WORDS
@@ -48,6 +49,7 @@ ACTION_WORDS = {
     "diary_exported": lazy("exported the change diary"),
     "quality_exported": lazy("exported the notes about data quality"),
     "report_exported": lazy("saved a monthly report"),
+    "data_exported": lazy("exported data"),
     "hold_exported": lazy("saved the list of a hold"),
     "hold_accepted": lazy("accepted what was held"),
     "hold_rejected": lazy("kept the old data"),
@@ -89,8 +91,10 @@ DETAIL_WORDS = {
     "active": lazy("may sign in"),
     "added": lazy("added"),
     "changed": lazy("changed"),
+    "columns": lazy("columns"),
     "due_times": lazy("due times"),
     "entries": lazy("entries of the trail"),
+    "file": lazy("file"),
     "kind": lazy("kind"),
     "lines": lazy("lines"),
     "mode": lazy("kind"),
@@ -136,6 +140,9 @@ def who(entry: AuditEntry) -> str:
 def subject(entry: AuditEntry) -> str:
     if not entry.subject:
         return "–"
+    if entry.action == "data_exported":
+        table = browse.tables().get(entry.subject)
+        return table.label(current()) if table is not None else entry.subject
     return sources.label(entry.subject) if entry.action in ABOUT_A_SOURCE else entry.subject
 
 

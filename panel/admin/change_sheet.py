@@ -10,8 +10,8 @@ from flask_babel import gettext as _
 from panel import browse, diary, persian
 from panel.admin import show
 from panel.admin.change_rows import KIND_WORDS, WHY_WORDS
-from panel.admin.sheets import Book
-from panel.auth.locale import current
+from panel.auth.locale import current, direction
+from panel.sheets import Book
 
 MOST_LINES = 50_000
 
@@ -19,7 +19,7 @@ MOST_LINES = 50_000
 def write(target: BinaryIO, url: str, wanted: diary.Wanted, *, may_see_personal: bool) -> int:
     """Write the newest lines, a row for each field that changed; how many lines there are in the file."""
     tables = {table.stream.name: table for table in browse.tables().values()}
-    book = Book(target)
+    book = Book(target, right_to_left=direction() == "rtl")
     heads = (
         _("When"),
         _("Source"),

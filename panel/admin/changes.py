@@ -14,12 +14,12 @@ from sqlalchemy import select
 
 from panel import audit, diary, persian, rehearsals
 from panel.admin import base, change_rows, change_sheet, sources
-from panel.admin.sheets import XLSX
 from panel.auth.locale import current
 from panel.auth.roles import requires
 from panel.clock import utcnow
 from panel.extensions import db
 from panel.models import DataSync, SyncRun
+from panel.sheets import XLSX
 
 LONGEST_SEARCH = 100
 

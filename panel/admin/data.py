@@ -14,10 +14,12 @@ from sqlalchemy import select
 
 from panel import browse, diary, quality
 from panel.admin import base, change_rows, facet_boxes, list_columns, listed, quality_rows, saved_views, show
+from panel.admin.export_pages import ExportPages, recent
 from panel.admin.quality import campus_names
 from panel.admin.values import may_see, name, row_url, shown
 from panel.auth.locale import current
 from panel.clock import utcnow
+from panel.exports import orders
 from panel.extensions import db
 from panel.models import DataSync
 
@@ -25,7 +27,7 @@ DIARY_LINES = 100
 NOTES = 50
 
 
-class DataView(base.PanelView):
+class DataView(ExportPages, base.PanelView):
     """What the database has now."""
 
     def __init__(self) -> None:
@@ -57,6 +59,8 @@ class DataView(base.PanelView):
             address=address,
             shared=request.url_root.rstrip("/") + address.with_columns(columns.names).here(),
             views=saved_views.of(table, address),
+            files=recent(table),
+            most_rows=orders.MOST_ROWS,
             chosen=columns,
             choosable=[
                 (column, table.label_of(column, current()), column in columns.names)
@@ -162,6 +166,8 @@ def _list_of_form(table_name: str) -> tuple[browse.DataTable, listed.Address]:
 def _count(page: browse.Listing) -> str:
     """How many rows there are, or that nobody counted them."""
     if page.total is None and (page.before or page.after):
+        if not page.more_than:
+            return _("Not counted")
         return _(
             "More than %(n)s rows: so many fit that they were not counted.", n=show.number(page.more_than)
         )

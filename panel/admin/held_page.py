@@ -15,13 +15,13 @@ from fetchers.core.decide import holds
 from fetchers.core.errors import FetchError
 from panel import audit, decisions, doorbell, held
 from panel.admin import base, show, sources, values
-from panel.admin.sheets import csv_line
 from panel.auth.locale import current
 from panel.auth.roles import requires
 from panel.clock import utcnow
 from panel.db import noting
 from panel.extensions import db
 from panel.models import SyncRun
+from panel.sheets import csv_line
 
 ROWS_A_PAGE = 50
 MOST_PARTS = 50

@@ -17,12 +17,12 @@ from fetchers.core.errors import FetchError
 from fetchers.core.fetcher import Stream
 from panel import audit, diary, quality
 from panel.admin import base, quality_rows, quality_sheet, show, sources
-from panel.admin.sheets import CSV, XLSX
 from panel.auth.locale import current
 from panel.auth.roles import requires
 from panel.clock import utcnow
 from panel.extensions import db
 from panel.models import Campus, DataSync, SyncRun
+from panel.sheets import CSV, XLSX
 
 LONGEST_SEARCH = 100
 FILTERS = ("search", "source", "reason", "field", "campus", "kept", "run", "key")

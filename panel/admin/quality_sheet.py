@@ -11,8 +11,8 @@ from fetchers.core.clean import flags
 from panel import diary, persian, quality
 from panel.admin import change_rows
 from panel.admin.quality_rows import part_of
-from panel.admin.sheets import BOM, Book, Column, csv_line
-from panel.auth.locale import current
+from panel.auth.locale import current, direction
+from panel.sheets import BOM, Book, Column, csv_line
 
 MOST_NOTES = 50_000
 AT_ONCE = 500  # names are looked up for so many rows at a time
@@ -30,7 +30,7 @@ class Wants:
 
 def write(target: BinaryIO, wants: Wants) -> None:
     """Write the notes, and on a second sheet how many there are of each kind. Raises StorageError."""
-    book = Book(target)
+    book = Book(target, right_to_left=direction() == "rtl")
     book.sheet(_("Data quality"), _columns())
     for cells in _lines(wants):
         book.row(cells)

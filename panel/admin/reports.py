@@ -13,13 +13,13 @@ from sqlalchemy import select
 
 from panel import audit, persian, report, upcoming
 from panel.admin import base, show, sources
-from panel.admin.sheets import XLSX, Book
-from panel.auth.locale import current
+from panel.auth.locale import current, direction
 from panel.auth.roles import requires
 from panel.clock import utcnow
 from panel.extensions import db
 from panel.models import DataSync
 from panel.report import Line, Month
+from panel.sheets import XLSX, Book
 
 WHAT = {
     **show.DECISION_WORDS,
@@ -92,7 +92,7 @@ def month_name(month: Month) -> str:
 
 def write(target: io.BytesIO, sheet: report.Sheet, label: str) -> None:
     """Write the sheet: the months, and what was decided in the last of them."""
-    book = Book(target)
+    book = Book(target, right_to_left=direction() == "rtl")
     book.sheet(
         label[:31],
         [

@@ -1,7 +1,7 @@
 """Keeping house: the engine removes what is older than the rules say, a little at a time, while no run is about.
 
-In this order: old rehearsals, details of old runs, the diary, and last the runs that the diary no longer
-tells of.
+In this order: old rehearsals, files of lists, details of old runs, the diary, and last the runs that the diary no
+longer tells of.
 """
 
 from collections.abc import Callable
@@ -50,6 +50,7 @@ def forget_what_is_old(
     if not idle():
         return False
     _remove_rehearsals(config, now)
+    _remove_exports(config, now)
     history = History(factory, config.keep, now, idle)
     try:
         history.forget_details()
@@ -68,6 +69,13 @@ def forget_what_is_old(
 def _remove_rehearsals(config: Config, now: datetime) -> None:
     if files := leftovers.of_rehearsals(config, now):
         log.info("old rehearsals were removed", files=len(files), bytes=leftovers.remove(files))
+
+
+def _remove_exports(config: Config, now: datetime) -> None:
+    from panel.exports import orders  # here: few engines ever meet one
+
+    if files := orders.forget_old(config, now):
+        log.info("old files of lists were removed", files=files)
 
 
 def _cut_diaries(
