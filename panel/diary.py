@@ -7,8 +7,7 @@ names are typed, and those who are gone.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
-from datetime import time as clock_time
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -32,11 +31,9 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from fetchers.core import registry
 from fetchers.core.clean import fold
-from fetchers.core.clean.jalali import parse, to_gregorian
 from fetchers.core.fetcher import Stream
-from panel import moves
+from panel import days, moves
 from panel.destination import is_there, reader
-from panel.persian import TEHRAN
 
 KINDS = ("added", "changed", "gone", "moved", "loaded", "left")
 COUNTED_UP_TO = 10_000
@@ -193,12 +190,6 @@ def masked(change: Change, may_see_personal: bool, mask: str | None = MASK) -> C
     return replace(change, before=hide(change.before), after=after)
 
 
-def day(text: str) -> date | None:
-    """A day as people type it: ۱۴۰۵/۰۹/۰۱, 1405-9-1, or Gregorian 2026-11-22. None for anything else."""
-    found = parse(text[:40]).day
-    return None if found is None else to_gregorian(found.year, found.month, found.day)
-
-
 def _personal(stream: Stream | None, column: str) -> bool:
     if stream is None:
         return True
@@ -264,9 +255,9 @@ def _where(wanted: Wanted, has_folded: bool, halves: ColumnElement[bool]) -> lis
         named = json.dumps(wanted.field) + ":"
         found += [line.kind == "changed", line.before.contains(named, autoescape=True)]
     if wanted.since is not None:
-        found.append(line.at >= _midnight(wanted.since))
+        found.append(line.at >= _as_written(days.begins(wanted.since)))
     if wanted.until is not None:
-        found.append(line.at < _midnight(wanted.until + timedelta(days=1)))
+        found.append(line.at < _as_written(days.ends(wanted.until)))
     for word in fold(wanted.words).split()[:MOST_WORDS]:
         is_key = line.key == word
         found.append(or_(line.folded.contains(word, autoescape=True), is_key) if has_folded else is_key)
@@ -274,9 +265,8 @@ def _where(wanted: Wanted, has_folded: bool, halves: ColumnElement[bool]) -> lis
     return found
 
 
-def _midnight(day: date) -> str:
-    """The beginning of a day in Tehran, as the diary writes moments."""
-    moment = datetime.combine(day, clock_time(), TEHRAN)
+def _as_written(moment: datetime) -> str:
+    """A moment as the diary writes it, so that they compare as texts."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 

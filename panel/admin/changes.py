@@ -7,13 +7,12 @@ from typing import Any
 from flask import request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
 from flask_login import current_user
 from sqlalchemy import select
 
 from panel import audit, diary, persian, rehearsals
-from panel.admin import base, change_rows, change_sheet, sources
+from panel.admin import base, change_rows, change_sheet, day_boxes, sources
 from panel.auth.locale import current
 from panel.auth.roles import requires
 from panel.clock import utcnow
@@ -39,7 +38,10 @@ class ChangesView(base.PanelView):
     def export(self) -> ResponseReturnValue:
         """The lines that the filters choose, as a file. Who took how much is written down."""
         run = _run(request.form.get("run", ""))
-        wanted, _problems = wanted_from(request.form, run)
+        wanted, problems = wanted_from(request.form, run)
+        if problems:
+            back = url_for("runs.changes", run_id=run.id) if run else url_for("changes.index")
+            return base.done(False, " ".join(problems), back)
         book = io.BytesIO()
         count = change_sheet.write(book, _diary_url(run), wanted, may_see_personal=current_user.can("admin"))
         book.seek(0)
@@ -94,13 +96,7 @@ FILTERS = ("search", "source", "kind", "field", "since", "until", "key")
 
 def wanted_from(given: Any, run: SyncRun | None) -> tuple[diary.Wanted, list[str]]:
     """The filters of an address or a form, and sentences about those that cannot be read."""
-    problems = []
-    days = {}
-    for name in ("since", "until"):
-        text = given.get(name, "").strip()
-        days[name] = diary.day(text) if text else None
-        if text and days[name] is None:
-            problems.append(_("“%(text)s” is no date. Write it like 1405/09/01.", text=text[:40]))
+    days = day_boxes.span(given)
     kind = given.get("kind")
     field = given.get("field", "")
     streams = None
@@ -111,12 +107,12 @@ def wanted_from(given: Any, run: SyncRun | None) -> tuple[diary.Wanted, list[str
         streams=streams,
         kind=kind if kind in diary.KINDS else None,
         field=field if field in dict(change_rows.field_choices()) else None,
-        since=days["since"],
-        until=days["until"],
+        since=days.since,
+        until=days.until,
         words=given.get("search", "")[:LONGEST_SEARCH],
         key=given.get("key", "")[:200] or None,
     )
-    return wanted, problems
+    return wanted, days.problems
 
 
 def _diary_url(run: SyncRun | None) -> str:

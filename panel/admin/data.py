@@ -1,5 +1,6 @@
 """The data browser's pages: a table with search, and one row whole. Looking only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,17 @@ from flask_login import current_user
 from sqlalchemy import select
 
 from panel import browse, diary, quality
-from panel.admin import base, change_rows, facet_boxes, list_columns, listed, quality_rows, saved_views, show
+from panel.admin import (
+    base,
+    change_rows,
+    day_boxes,
+    facet_boxes,
+    list_columns,
+    listed,
+    quality_rows,
+    saved_views,
+    show,
+)
 from panel.admin.export_pages import ExportPages, recent
 from panel.admin.quality import campus_names
 from panel.admin.values import may_see, name, row_url, shown
@@ -49,6 +60,8 @@ class DataView(ExportPages, base.PanelView):
         wanted = listed.asked(table, request.args)
         columns = list_columns.shown(table, request.args.get("columns", ""))
         address = listed.Address(table, wanted, columns.names if columns.in_address else ())
+        spans = listed.spans(table, request.args)
+        problems = [text for span in spans.values() for text in span.problems]
         page = browse.listing(url, table, wanted, columns.names) if there else None
         return self.render(
             "data.html",
@@ -67,6 +80,11 @@ class DataView(ExportPages, base.PanelView):
                 for column in list_columns.choosable(table)
             ],
             facets=facet_boxes.boxes(table, page.facets) if page else [],
+            days=[
+                (column, table.label_of(column, current()), *_typed(column, request.args))
+                for column in table.stream.days
+            ],
+            problems=problems,
             searched=_searched(table),
             columns=[(column, table.label_of(column, current())) for column in columns.names],
             may_sort=lambda column: page is not None and column in page.sortable and may_see(table, column),
@@ -161,6 +179,12 @@ def _list_of_form(table_name: str) -> tuple[browse.DataTable, listed.Address]:
     columns = list_columns.shown(table, request.form.get("columns", ""))
     wanted = listed.asked(table, request.form)
     return table, listed.Address(table, wanted, columns.names if columns.in_address else ())
+
+
+def _typed(column: str, args: Mapping[str, str]) -> tuple[str, str]:
+    """What stands in the boxes of a column's days."""
+    since, until = (args.get(f"{word}_{column}", "")[: day_boxes.LONGEST] for word in ("since", "until"))
+    return since, until
 
 
 def _count(page: browse.Listing) -> str:

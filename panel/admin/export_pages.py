@@ -93,6 +93,9 @@ class ExportPages:
         wanted = listed.asked(table, request.form)
         columns = list_columns.shown(table, request.form.get("columns", ""))
         back = listed.Address(table, wanted, columns.names if columns.in_address else ()).here()
+        problems = [text for span in listed.spans(table, request.form).values() for text in span.problems]
+        if problems:
+            return base.done(False, " ".join(problems), back)
         now = utcnow()
         orders.forget_old(config, now)
         if orders.making(config, now) >= orders.AT_ONCE:

@@ -1,12 +1,15 @@
 """A list's address: what it asks for, and the addresses of its neighbours. Everything that narrows a list is in it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from urllib.parse import urlencode
 
 from flask import url_for
 from werkzeug.datastructures import MultiDict
 
+from fetchers.core.clean import to_jalali
+from panel.admin import day_boxes
 from panel.admin.values import may_see
 from panel.browse import DataTable, Wanted
 
@@ -29,6 +32,8 @@ class Address:
         wanted = self.wanted
         pairs = [("search", wanted.search)]
         pairs += [(f"f_{column}", value) for column, value in wanted.facets.items()]
+        for column, (since, until) in wanted.days.items():
+            pairs += [(f"since_{column}", since or ""), (f"until_{column}", until or "")]
         return [(name, value) for name, value in pairs if value]
 
     def order(self) -> Pairs:
@@ -82,7 +87,7 @@ class Address:
 
 
 def asked(table: DataTable, args: MultiDict[str, str]) -> Wanted:
-    """What an address or a form asks for; nonsense asks for nothing."""
+    """What an address or a form asks for; nonsense asks for nothing. Days that cannot be read: see `spans`."""
     sort = args.get("sort")
     if sort not in table.columns or not may_see(table, sort):
         sort = None
@@ -93,12 +98,29 @@ def asked(table: DataTable, args: MultiDict[str, str]) -> Wanted:
             for facet in table.stream.facets
             if (value := args.get(f"f_{facet.column}", "")[:LONGEST_VALUE])
         },
+        days={
+            column: (_stored(span.since), _stored(span.until))
+            for column, span in spans(table, args).items()
+            if span.since or span.until
+        },
         sort=sort,
         descending=sort is not None and args.get("desc") == "1",
         after=_key(args.getlist("after")),
         before=_key(args.getlist("before")),
         last=args.get("last") == "1",
     )
+
+
+def spans(table: DataTable, args: Mapping[str, str]) -> dict[str, day_boxes.Span]:
+    """The days that are asked for, by column, with what cannot be read of them."""
+    return {
+        column: day_boxes.span(args, f"since_{column}", f"until_{column}") for column in table.stream.days
+    }
+
+
+def _stored(day: date | None) -> str | None:
+    """A day as dates are stored: 1405/09/01."""
+    return None if day is None else str(to_jalali(day))
 
 
 def _key(texts: Sequence[str]) -> tuple[str, ...]:

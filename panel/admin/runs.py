@@ -1,5 +1,6 @@
 """The pages of runs: the list, one run, its log, and the button that cancels it."""
 
+from datetime import timedelta
 from typing import Any
 
 from flask import abort, jsonify, request, url_for
@@ -8,10 +9,10 @@ from flask_admin import expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
 from flask_login import current_user
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
-from panel import audit, decisions, doorbell, letter, runs
-from panel.admin import base, changes, run_page, show, sources, undoing
+from panel import audit, days, decisions, doorbell, letter, runs
+from panel.admin import base, changes, day_boxes, run_page, show, sources, undoing
 from panel.admin.held_page import HeldPages
 from panel.admin.letters import letters
 from panel.auth.roles import requires
@@ -22,6 +23,7 @@ from panel.persian import tehran
 
 RUNS_A_PAGE = 30
 COUNTED_UP_TO = 10_000
+LONGEST_WAIT = timedelta(days=60)  # between asking for a run and its start
 
 
 class RunsView(HeldPages, base.PanelView):
@@ -41,6 +43,8 @@ class RunsView(HeldPages, base.PanelView):
             where.append(SyncRun.sync_id == syncs[key].id)
         if status in STATUSES:
             where.append(SyncRun.status == status)
+        span = day_boxes.span(request.args)
+        where += _in_days(span)
         counted = select(SyncRun.id).where(*where).limit(COUNTED_UP_TO + 1).subquery()
         total = session.scalar(select(func.count()).select_from(counted)) or 0
         pages = max(1, -(-total // RUNS_A_PAGE))
@@ -48,7 +52,7 @@ class RunsView(HeldPages, base.PanelView):
         found = session.scalars(
             select(SyncRun)
             .where(*where)
-            .order_by(SyncRun.id.desc())
+            .order_by(*_newest_first(span))
             .offset((page - 1) * RUNS_A_PAGE)
             .limit(RUNS_A_PAGE)
         ).all()
@@ -59,6 +63,9 @@ class RunsView(HeldPages, base.PanelView):
             syncs=syncs,
             key=key,
             status=status,
+            given={name: request.args.get(name, "")[: day_boxes.LONGEST] for name in ("since", "until")},
+            filtered=any(request.args.get(name) for name in ("source", "status", "since", "until")),
+            problems=span.problems,
             words=show.STATUS_WORDS,
             page=page,
             pages=pages,
@@ -165,6 +172,28 @@ class RunsView(HeldPages, base.PanelView):
             "diary": undoing.of_run(run),
             "rehearsed": run_page.rehearsed(run, base.config()),
         }
+
+
+def _in_days(span: day_boxes.Span) -> list[ColumnElement[bool]]:
+    """Runs that started on these days in Tehran; one that has not started counts for when it was asked for.
+
+    Nobody starts before it was asked for, and nobody waits for long: so the index of that moment finds them.
+    """
+    started = func.coalesce(SyncRun.started_at, SyncRun.requested_at)
+    found: list[ColumnElement[bool]] = []
+    if span.since is not None:
+        since = days.begins(span.since)
+        found += [started >= since, SyncRun.requested_at >= since - LONGEST_WAIT]
+    if span.until is not None:
+        until = days.ends(span.until)
+        found += [started < until, SyncRun.requested_at < until]
+    return found
+
+
+def _newest_first(span: day_boxes.Span) -> list[ColumnElement[Any]]:
+    """By number, which is the order in which they were asked for; of some days, as the index of that has them."""
+    by_number = SyncRun.id.desc()
+    return [SyncRun.requested_at.desc(), by_number] if span.since or span.until else [by_number]
 
 
 def _run(run_id: int) -> SyncRun:

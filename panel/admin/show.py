@@ -14,6 +14,7 @@ from flask_babel import lazy_gettext as lazy
 from markupsafe import Markup, escape
 
 from fetchers.core import registry
+from fetchers.core.clean import to_jalali
 from panel import causes, explain, persian, settings
 from panel.auth.locale import current
 from panel.clock import utcnow
@@ -311,9 +312,24 @@ def here() -> str:
     return request.path if not args else request.full_path
 
 
-def script_texts() -> dict[str, str]:
-    """The few texts that static/hamgam.js shows by itself."""
+def today() -> str:
+    """The day in Tehran as the Jalali calendar has it, in Latin digits: for scripts."""
+    return str(to_jalali(persian.tehran(utcnow())))
+
+
+def script_texts() -> dict[str, Any]:
+    """The few texts that the scripts show by themselves."""
+    english = current() != "fa"
     return {
+        "days": {
+            "months": persian.JALALI_MONTHS_EN if english else persian.MONTHS_FA,
+            "weekdays": ("Sa", "Su", "Mo", "Tu", "We", "Th", "Fr") if english else tuple("شیدسچپج"),
+            "month": _("Month"),
+            "year": _("Year"),
+            "before": _("The month before"),
+            "after": _("The next month"),
+            "short": _("{month} {year} has {n} days. Choose another day."),
+        },
         "sure": _("Are you sure?"),
         "yes": _("Yes"),
         "no": _("No, go back"),
@@ -396,6 +412,7 @@ def install(app: Flask) -> None:
         part_badge=part_badge,
         part_name=part_name,
         script_texts=script_texts,
+        today=today,
         starter=starter,
         unusual_advice=UNUSUAL_ADVICE,
         unusual_words=UNUSUAL_WORDS,

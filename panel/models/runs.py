@@ -130,6 +130,8 @@ class SyncRun(Base):
         # The list by status, and of one source the newest that ended so: its last success, its holds, its failures.
         Index("ix_sync_runs_status_id", "status", "id"),
         Index("ix_sync_runs_sync_id_status_id", "sync_id", "status", "id"),
+        # The list of some days.
+        Index("ix_sync_runs_requested_at", "requested_at"),
         # Which run took this one back, or accepts it? And a run is removed (engine/history.py).
         Index(
             "ix_sync_runs_about_run_id",

@@ -1,4 +1,4 @@
-"""Columns that people chose in the data browser, and the views that they saved
+"""Columns that people chose in the data browser, the views that they saved, and lists of the runs of some days
 
 Revision ID: 0011
 Revises: 0010
@@ -43,3 +43,4 @@ def upgrade() -> None:
             "user_id", "table_name", "name", name=op.f("uq_saved_views_user_id_table_name_name")
         ),
     )
+    op.create_index("ix_sync_runs_requested_at", "sync_runs", ["requested_at"], unique=False)
