@@ -218,6 +218,15 @@ def test_a_line_that_never_becomes_safe_broke_before_the_certificate(
     assert (marks(found), found.broken, found.whose) == ("+++-..", "tls", whose_fault.GATEWAY)
 
 
+def test_a_gateway_that_proves_who_it_is_and_then_says_nothing_owes_the_answer(
+    config: Config, authority: trustme.CA
+) -> None:
+    with closing(RawServer(server_context(authority.issue_cert("127.0.0.1")))) as server:
+        server.will(silence())
+        found = find(config, server.url, silence_timeout=1.0)
+    assert (marks(found), found.broken, found.whose) == ("++++-.", "answer", whose_fault.GATEWAY)
+
+
 # -- the answer and the login -----------------------------------------------------------------------------------
 
 

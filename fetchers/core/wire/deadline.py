@@ -189,12 +189,8 @@ class _Tls(HTTPSConnection):
         _show(line, CONNECTION)  # before the handshake, which can drip too
         return line
 
-    def connect(self) -> None:
-        super().connect()
-        note(TLS)
-
     def request(self, *arguments: Any, **named: Any) -> None:
-        if self.sock is not None:
+        if self.sock is not None:  # the pool has shaken hands before it asks
             _show(self.sock, TLS)
         super().request(*arguments, **named)
 
