@@ -15,7 +15,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -256,7 +256,8 @@ def at_a_random_moment(house: Plane, order: dict[str, Any], chance: random.Rando
     while parts >= 0 and (line := child.stdout.readline()):
         parts -= json.loads(line)["event"] in ("plan", "partition")
     time.sleep(chance.uniform(0, 0.04))  # a random moment is the point
-    os.killpg(child.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it was quicker, and has ended
+        os.killpg(child.pid, signal.SIGKILL)
     child.wait(20)
 
 

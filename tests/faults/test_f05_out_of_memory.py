@@ -38,7 +38,7 @@ def test_f05_a_child_that_the_kernel_kills_for_memory_is_tried_again_and_given_u
     office = build_office()
     before = office.loaded()
     office.change("students", retries=1)
-    joining = ("sh", "-c", JOIN, str(memory_group), *FAILING, "publish:9:eat")
+    joining = ("sh", "-c", JOIN, str(memory_group), *FAILING, "publish:3:eat")  # in the first part
     engine = office.engine(child=joining)
     run = office.ask()
     ended = office.ended(run, "failed")
