@@ -48,6 +48,7 @@ def of_both_themes(page: Page) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(1800)  # dozens of pages, a few seconds each where the machine is busy
 @pytest.mark.parametrize(
     ("language", "width"),
     [
