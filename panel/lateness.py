@@ -71,7 +71,12 @@ def timeliness(sync: DataSync, now: datetime) -> Timeliness:
 
 
 def needing_a_person(session: Session, now: datetime) -> list[tuple[DataSync, Timeliness]]:
-    """The syncs of which something is overdue or stale, by name."""
+    """The syncs of which something is overdue or stale, by name. Only those that may be are read."""
+    limits = session.scalars(select(DataSync.fresh_hours).where(DataSync.fresh_hours > 0).distinct()).all()
+    too_old = [
+        and_(DataSync.fresh_hours == hours, DataSync.data_as_of < now - timedelta(hours=hours))
+        for hours in limits
+    ]
     may_be: Sequence[DataSync] = session.scalars(
         select(DataSync)
         .options(joinedload(DataSync.last_run))
@@ -80,7 +85,7 @@ def needing_a_person(session: Session, now: datetime) -> list[tuple[DataSync, Ti
                 and_(DataSync.schedule_kind != "off", DataSync.next_run_at <= now - LATE_AFTER),
                 DataSync.status == "pending",
                 DataSync.renewal_due_at <= now,
-                DataSync.fresh_hours > 0,
+                *too_old,
             )
         )
         .order_by(DataSync.key)

@@ -193,7 +193,11 @@ def hourly(house: House, size: Size, minutes: float) -> Hourly:
     with db.writing(house.rows) as session:
         for sync_id in session.scalars(select(DataSync.id).order_by(DataSync.id)).all():
             phase = timedelta(seconds=dice.uniform(0, 3600))
-            session.execute(update(DataSync).where(DataSync.id == sync_id).values(next_run_at=begin + phase))
+            session.execute(
+                update(DataSync)
+                .where(DataSync.id == sync_id)
+                .values(next_run_at=begin + phase, renewal_due_at=begin + phase)
+            )
     with house.rows() as session:
         within = DataSync.next_run_at <= begin + timedelta(minutes=minutes)
         due = {
@@ -232,7 +236,9 @@ def burst(house: House, size: Size, many: int) -> Burst:
     moment = utcnow() + timedelta(seconds=LEAD)
     with db.writing(house.rows) as session:
         ids = session.scalars(select(DataSync.id).order_by(DataSync.id).limit(many)).all()
-        session.execute(update(DataSync).where(DataSync.id.in_(ids)).values(next_run_at=moment))
+        session.execute(
+            update(DataSync).where(DataSync.id.in_(ids)).values(next_run_at=moment, renewal_due_at=moment)
+        )
     time.sleep(LEAD)
     due = (SyncRun.scheduled_for == moment,)
 
@@ -271,7 +277,8 @@ def _active(house: House) -> bool:
 
 def _nothing_due(house: House) -> None:
     with db.writing(house.rows) as session:
-        session.execute(update(DataSync).values(next_run_at=utcnow() + timedelta(days=1)))
+        tomorrow = utcnow() + timedelta(days=1)
+        session.execute(update(DataSync).values(next_run_at=tomorrow, renewal_due_at=tomorrow))
 
 
 def _runs(house: House, ids: Sequence[int]) -> list[tuple[datetime, datetime, datetime]]:

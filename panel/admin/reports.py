@@ -50,7 +50,7 @@ class ReportsView(base.PanelView):
             sheet=report.sheet(db.session(), sync, month, now),
             sync=sync,
             label=sources.label(sync.fetcher),
-            choices=[(one.key, sources.label(one.fetcher)) for one in syncs],
+            choices=sources.choices(syncs),
             month_name=month_name,
             share=show.share,
             what=WHAT,

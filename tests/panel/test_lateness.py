@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from panel import holidays, lateness, runs
@@ -235,3 +235,23 @@ def test_only_what_needs_a_person_is_counted(factory: Factory, hourly: DataSync,
             ("stale", None, True),
         ]
         assert not lateness.needing_a_person(session, NOW - 10 * HOUR)
+
+
+def test_of_many_sources_only_those_are_read_that_may_need_a_person(
+    factory: Factory, add_sync: AddSync
+) -> None:
+    for number, hours in enumerate((24, 24, 30, 48)):
+        add_sync(f"fresh-{number}", data_as_of=NOW - 20 * HOUR, fresh_hours=hours)
+    add_sync("stale", data_as_of=NOW - 25 * HOUR, fresh_hours=24)
+    read = []
+
+    def note(sync: DataSync, _context: object) -> None:
+        read.append(sync.key)
+
+    event.listen(DataSync, "load", note)
+    try:
+        with factory() as session:
+            assert [sync.key for sync, _ in lateness.needing_a_person(session, NOW)] == ["stale"]
+    finally:
+        event.remove(DataSync, "load", note)
+    assert read == ["stale"]
