@@ -139,8 +139,9 @@ def _note(line: diary.Change) -> str:
 
 
 def _link(table: browse.DataTable, line: diary.Change, names: dict[tuple[str, str], str]) -> str | None:
-    """The page of the row, if it is there."""
-    if line.key is None or (line.stream, line.key) not in names:
+    """The page of the row, if it is there; or of who is gone, with what the diary knows of them."""
+    there = (line.stream, line.key) in names or (line.kind == "gone" and len(table.key) == 1)
+    if line.key is None or not there:
         return None
     return values.row_url(table, {table.key[0]: line.key})
 

@@ -1,8 +1,6 @@
 """The data browser's pages: a table with search, and one row whole. Looking only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from flask import abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -10,32 +8,23 @@ from flask_admin import expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
 from flask_babel import ngettext
-from flask_login import current_user
-from sqlalchemy import select
 
-from panel import browse, diary, quality
+from panel import browse
 from panel.admin import (
     base,
-    change_rows,
     day_boxes,
     facet_boxes,
     list_columns,
     listed,
-    quality_rows,
+    person_page,
     saved_views,
     show,
 )
 from panel.admin.export_pages import ExportPages, recent
-from panel.admin.quality import campus_names
-from panel.admin.values import may_see, name, row_url, shown
+from panel.admin.values import may_see, row_url, shown
 from panel.auth.locale import current
-from panel.clock import utcnow
 from panel.exports import orders
 from panel.extensions import db
-from panel.models import DataSync
-
-DIARY_LINES = 100
-NOTES = 50
 
 
 class DataView(ExportPages, base.PanelView):
@@ -135,34 +124,12 @@ class DataView(ExportPages, base.PanelView):
         key = {column: request.args[column][:200] for column in table.key}
         table = browse.with_discovered(url, table)
         found = browse.row(url, table, key)
-        if found is None:
+        if found is not None:
+            return self.render("data_row.html", **person_page.page(table, found, url))
+        gone = person_page.page_of_gone(table, key[table.key[0]], url) if len(key) == 1 else None
+        if gone is None:
             abort(404)
-        latest = table.stream.latest
-        parts: list[dict[str, Any]] = []
-        every = None
-        if latest is not None and latest.table == table.name:
-            every = browse.tables()[table.stream.table]
-            parts = browse.parts_of_person(url, table, str(found[latest.key]))
-        return self.render(
-            "data_row.html",
-            table=table,
-            name=name(table, found),
-            title=" · ".join(str(found[column]) for column in table.key),
-            fields=[
-                (column, table.label_of(column, current()), shown(table, column, found[column]))
-                for column in table.columns
-            ],
-            parts=parts,
-            every=every,
-            person=_person(table, found),
-            rows=_diary(table, found, url),
-            odd=_odd(table, found, url),
-            kind_badge=change_rows.kind_badge,
-            now=utcnow(),
-            shown=shown,
-            row_url=row_url,
-            locale_code=current(),
-        )
+        return self.render("data_row.html", **gone)
 
 
 def _table(name: str) -> browse.DataTable:
@@ -197,48 +164,6 @@ def _count(page: browse.Listing) -> str:
         )
     n = len(page.rows) if page.total is None else page.total
     return ngettext("%(n)s row", "%(n)s rows", n, n=show.number(n))
-
-
-def _diary(table: browse.DataTable, row: dict[str, Any], url: str) -> list[change_rows.Shown]:
-    """The newest lines about this person or row, over all of their parts."""
-    own = [column for column in table.stream.primary_key if column not in table.stream.partition_columns]
-    if len(own) != 1:
-        return []
-    wanted = diary.Wanted(streams=(table.stream.name,), key=str(row[own[0]]))
-    return change_rows.rows(url, list(diary.lines(url, wanted, DIARY_LINES)))
-
-
-def _odd(table: browse.DataTable, row: dict[str, Any], url: str) -> list[quality_rows.Shown]:
-    """What is odd about this person or row, over all of their parts."""
-    own = [column for column in table.stream.primary_key if column not in table.stream.partition_columns]
-    if len(own) != 1:
-        return []
-    sees_personal = bool(current_user.can("admin"))
-    wanted = quality.Wanted(streams=(table.stream.name,), key=str(row[own[0]]))
-    found = list(quality.notes(url, wanted, NOTES, sees_personal=sees_personal))
-    return quality_rows.rows(url, found, campus_names(), sees_personal=sees_personal)
-
-
-@dataclass(frozen=True)
-class Person:
-    """Whom the button on their page would sync, and by which sync."""
-
-    key: str
-    number: str
-
-
-def _person(table: browse.DataTable, row: dict[str, Any]) -> Person | None:
-    """The person of a row, where the source knows persons by a number and this reader may sync."""
-    latest = table.stream.latest
-    if latest is None or not row.get(latest.key) or not current_user.can("operator"):
-        return None
-    source = next(
-        key
-        for key, streams in diary.streams_by_source().items()
-        if table.stream.name in {s.name for s in streams}
-    )
-    key = db.session.scalar(select(DataSync.key).where(DataSync.fetcher == source).order_by(DataSync.key))
-    return None if key is None else Person(key, str(row[latest.key]))
 
 
 def _searched(table: browse.DataTable) -> str:

@@ -8,6 +8,7 @@ from panel.browse.listing import ROWS_A_PAGE, listing
 from panel.browse.tables import (
     ASKED_LABELS,
     DataTable,
+    every_part,
     is_there,
     parts_of_person,
     row,
@@ -26,6 +27,7 @@ __all__ = [
     "Option",
     "ROWS_A_PAGE",
     "Wanted",
+    "every_part",
     "is_there",
     "listing",
     "parts_of_person",

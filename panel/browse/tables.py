@@ -158,18 +158,20 @@ def rows_of(url: str, table: DataTable, keys: Sequence[str], columns: Sequence[s
         return [dict(row) for row in connection.execute(statement).mappings()]
 
 
+def every_part(table: DataTable) -> DataTable:
+    """The table of parts of the same stream: the terms of students."""
+    return next(one for one in _tables_of(table.stream) if one.name == table.stream.table)
+
+
 def parts_of_person(url: str, table: DataTable, value: str) -> list[dict[str, Any]]:
     """Every row of a person in the table of parts (a student's terms), newest first."""
     latest = table.stream.latest
     if latest is None:
         return []
-    every = next(one for one in _tables_of(table.stream) if one.name == table.stream.table)
-    real = every.real()
+    real = every_part(table).real()
+    order = [real.c[latest.newest].desc(), *(real.c[column] for column in latest.prefer_equal)]
     with reader(url).connect() as connection:
         found = connection.execute(
-            select(*(real.c[column] for column in every.summary))
-            .where(real.c[latest.key] == value)
-            .order_by(real.c[latest.newest].desc())
-            .limit(TERMS_SHOWN)
+            select(real).where(real.c[latest.key] == value).order_by(*order).limit(TERMS_SHOWN)
         )
         return [dict(one) for one in found.mappings()]
