@@ -21,7 +21,7 @@ from fetchers.core.load.preview import preview
 from fetchers.core.load.staging import Staging
 from fetchers.core.records import Records, Whole
 from fetchers.core.spool import Pile, Spools
-from fetchers.core.store import columns, notes, sql
+from fetchers.core.store import columns, facets, notes, sql
 from fetchers.core.wire.large import LargeRecords
 from tests.fetchers.core import conftest, test_holds
 from tests.fetchers.core.conftest import PEOPLE, TERMS, House, label, person
@@ -126,7 +126,7 @@ def history(seed: int) -> Iterator[list[Any]]:
 
 
 def told(house: House) -> dict[str, list[Any]]:
-    """Every table of a destination, but for the moments at which things were written."""
+    """Every table of a destination, but for the moments and the marks of when things were written."""
     if house.url.startswith("sqlite"):
         names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
     else:
@@ -136,7 +136,10 @@ def told(house: House) -> dict[str, list[Any]]:
         # Of many notes the new ones are written first, so they have other numbers.
         left_out = {"at", "since", *(["id"] if table == "_hamgam_rejected" else [])}
         columns = sorted(sql.columns_of(house.db, table) - left_out)
-        found[table] = sorted(map(repr, house.rows(f"SELECT {sql.names(columns)} FROM {sql.name(table)}")))
+        where = f" WHERE part != '{facets.STAMP}'" if table == "_hamgam_facets" else ""
+        found[table] = sorted(
+            map(repr, house.rows(f"SELECT {sql.names(columns)} FROM {sql.name(table)}{where}"))
+        )
     return found
 
 
