@@ -11,6 +11,7 @@ NO_PAGES = {
     *("health.healthz", "runs.log", "runs.held_export"),  # JSON, and a file
     *("syncs.index", "data.index"),  # lead elsewhere
     "auth.login",  # for strangers alone: both go there first
+    *("data.exported", "data.exported_live", "data.export_file"),  # of an export that was asked for
     "admin.letter",  # of a gateway that is down; it looks like that of a run
 }
 # Flask-Admin makes these routes for every list; a view may have switched them off.
