@@ -1,5 +1,6 @@
 """What all tests share: nothing but loopback may be asked; an instance, a database, a simulator, a port."""
 
+import fcntl
 import ipaddress
 import os
 import re
@@ -120,6 +121,28 @@ def require_services() -> Callable[[str], None]:
         pytest.skip(reason)
 
     return missing
+
+
+@pytest.fixture(autouse=True)
+def memory_of_the_machine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """A test that lets the kernel run out of memory runs alone among the faults.
+
+    The kernel has one count of the processes that it killed for memory: a kill of another test in the same moment
+    would rightly look like one of them. Two locks, since one could be passed from reader to reader for ever.
+    """
+    if not any(request.node.get_closest_marker(name) for name in ("slow", "fault")):
+        yield
+        return
+    alone = "memory_group" in request.fixturenames
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if os.environ.get("PYTEST_XDIST_WORKER") else shared
+    with (shared / "memory.lock").open("a") as room:
+        with (shared / "memory.door").open("a") as door:
+            fcntl.flock(door, fcntl.LOCK_EX)
+            fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
 
 
 @pytest.fixture

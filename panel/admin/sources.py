@@ -24,7 +24,7 @@ from panel.newest import of_each_sync
 STRIP = 14
 LONGER_THAN_USUAL = 1.5
 BAR_HEIGHTS = 6
-SOURCES_A_PAGE = 50
+SOURCES_A_PAGE = 25
 STATES_REMEMBERED = 5_000  # of settings; the sources of a large house in both languages
 
 _told: dict[Hashable, str | None] = {}
@@ -187,7 +187,7 @@ def standings(session: Session, config: Config, now: datetime) -> list[Standing]
     missing = _Missing(session, config)
     held = decisions.waiting_syncs(session)
     late = {sync.id for sync, _how in lateness.needing_a_person(session, now)}
-    found = []
+    locale, found = current(), []
     for id, key, fetcher, stored, secrets, status in session.execute(select(*columns).order_by(DataSync.key)):
         if fetcher not in files:
             files[fetcher] = registry.load(fetcher)
@@ -196,7 +196,7 @@ def standings(session: Session, config: Config, now: datetime) -> list[Standing]
             Standing(
                 id=id,
                 key=key,
-                label=file.label(current()),
+                label=file.label(locale),
                 status=status,
                 broken=file.error,
                 missing=missing.of(file, stored, secrets),
@@ -228,7 +228,7 @@ def choose(everything: Sequence[Standing], search: str, which: str | None, page:
 
 
 def sources(session: Session, config: Config, now: datetime, chosen: Sequence[Standing]) -> list[Source]:
-    """These sources as the status table shows them, in this order. As many statements for fifty as for one."""
+    """These sources as the status table shows them, in this order. As many statements for a page as for one."""
     wanted = select(DataSync).where(DataSync.id.in_([one.id for one in chosen]))
     syncs = {sync.id: sync for sync in session.scalars(wanted)}
     missing = {one.id: one.missing for one in chosen}

@@ -31,6 +31,7 @@ def memory_group(require_services: Callable[[str], None]) -> Iterator[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # it waits until the test beside it has ended
 def test_f05_a_child_that_the_kernel_kills_for_memory_is_tried_again_and_given_up(
     build_office, memory_group
 ) -> None:
