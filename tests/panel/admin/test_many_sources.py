@@ -187,7 +187,7 @@ def test_many_sources_are_searched_by_name_and_key_and_chosen_by_what_they_need(
     change(rows, "campus-029", "failed", error_code="E_SERVER")
     change(rows, "campus-003", "running", started_at=utcnow())
     assert shown(read(maryam, "/?search=CAMPUS-029")) == ["campus-029"]
-    assert shown(read(maryam, "/?search=دانشجويان 028&lang=fa")) == ["campus-028"], "Arabic letters too"
+    assert shown(read(maryam, "/?search=دانشجويان 027&lang=fa")) == ["campus-027"], "Arabic letters too"
     assert shown(read(maryam, "/?which=needs")) == ["campus-029"]
     assert shown(read(maryam, "/?which=active")) == ["campus-003"]
     assert len(shown(read(maryam, "/?which=nonsense&page=nonsense"))) == sources.SOURCES_A_PAGE
