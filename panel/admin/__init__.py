@@ -30,6 +30,7 @@ def register(app: Flask, admin: Admin) -> None:
     from panel.admin.quality import QualityView
     from panel.admin.reports import ReportsView
     from panel.admin.runs import RunsView
+    from panel.admin.source_page import SourcesView
     from panel.admin.syncs import SyncsView
 
     admin.add_view(RunsView())
@@ -37,4 +38,5 @@ def register(app: Flask, admin: Admin) -> None:
     admin.add_view(DataView())
     admin.add_view(QualityView())
     admin.add_view(ReportsView())
+    admin.add_view(SourcesView())
     admin.add_view(SyncsView())

@@ -87,7 +87,7 @@ class RunsView(HeldPages, base.PanelView):
         """The moving part of a run's page."""
         run = _run(run_id)
         html = self.render("parts/run_state.html", **self._page(run))
-        return base.fragment(html, active=run.status in ACTIVE, announce=str(show.STATUS_WORDS[run.status]))
+        return base.fragment(html, active=run.status in ACTIVE, announce=[str(show.STATUS_WORDS[run.status])])
 
     @expose("/<int:run_id>/log")
     def log(self, run_id: int) -> ResponseReturnValue:
