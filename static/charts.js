@@ -7,7 +7,7 @@
   if (!boxes.length) return;
   const rtl = document.documentElement.dir === "rtl";
   const numbers = new Intl.NumberFormat(document.documentElement.lang === "fa" ? "fa-IR" : "en");
-  const PLACE = 60; /* pixels that a mark below a chart needs */
+  const PLACE = 58; /* pixels that a mark below a chart needs */
   const LINES = [ /* of the first and the second series: tokens of hamgam.css */
     { stroke: "--brand", fill: "--brand-soft", width: 2 },
     { stroke: "--hold-mark", dash: [4, 4], width: 1.5 },
@@ -90,7 +90,7 @@
         Object.assign({}, axis, {
           size: 26,
           gap: 4,
-          splits: function (u) { return thinned(told.marks, u.width).map(function (mark) { return mark.x; }); },
+          splits: function (u) { return thinned(told, (u.bbox.width || u.width * devicePixelRatio) / devicePixelRatio).map(function (mark) { return mark.x; }); },
           values: function (u, splits) { return splits.map(function (x) { return (told.marks.find(function (mark) { return mark.x === x; }) || {}).text; }); },
         }),
         Object.assign({}, axis, {
@@ -128,8 +128,12 @@
     return found;
   }
 
-  function thinned(marks, width) {
-    const step = Math.ceil(marks.length / Math.max(1, Math.floor(width / PLACE)));
+  /* As many of the marks as have room, the newest among them. */
+  function thinned(told, width) {
+    const marks = told.marks, span = told.x[told.x.length - 1] - told.x[0];
+    if (marks.length < 2 || !span) return marks;
+    const apart = (marks[marks.length - 1].x - marks[0].x) / (marks.length - 1) / span * width;
+    const step = Math.ceil(PLACE / apart);
     return marks.filter(function (mark, place) { return (marks.length - 1 - place) % step === 0; });
   }
 

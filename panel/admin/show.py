@@ -220,7 +220,7 @@ def run_badge(run: SyncRun) -> Markup:
 
 def healing_badge() -> Markup:
     """Of a failure that needs nobody: quieter than one that does."""
-    return badge("pending", "clock", _("Failed; tries again by itself"))
+    return badge("pending", "clock", _("Will be tried again"))
 
 
 def _rehearsal_badge(run: SyncRun) -> Markup:
