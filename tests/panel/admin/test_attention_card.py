@@ -104,9 +104,7 @@ def test_a_failure_that_heals_is_told_apart_and_its_row_is_quieter(led: Rows, sa
     page = read(sara, "/")
     assert lines(page) == []
     assert "Nothing to do now." in card(page) and "These go on by themselves: Faculty" in card(page)
-    assert "Will be tried again" in row(page, "campus-002") and "s-failed" not in row(
-        page, "campus-002"
-    )
+    assert "Will be tried again" in row(page, "campus-002") and "s-failed" not in row(page, "campus-002")
     assert row(page, "campus-002").count("line-todo") == 1, "why, in a quiet colour"
     change(led, "campus-002", "failed", error_code="E_AUTH", finished_at=utcnow())
     page = read(sara, "/")
