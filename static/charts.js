@@ -49,6 +49,7 @@
     } catch (error) {
       tell(box, box.dataset.failed);
     }
+    box.dataset.drawn = String((drawn.get(box) || []).length);
   }
 
   function draw(box) {
@@ -57,7 +58,6 @@
     drawn.set(box, Array.from(box.querySelectorAll("[data-chart]")).map(function (place) {
       return one(box, place, told, told.charts[place.dataset.chart]);
     }));
-    box.dataset.drawn = "1";
   }
 
   /* What the line below says: of the point under the pointer, else of the newest one. */

@@ -95,6 +95,10 @@ class Album:
         if not self.wants(name):
             return
         self.page.evaluate("document.fonts.ready")
+        for charts in self.page.locator("[data-charts]").all():  # they come once they are seen
+            charts.scroll_into_view_if_needed()
+            self.page.wait_for_function("charts => charts.dataset.drawn", arg=charts.element_handle())
+        self.page.evaluate("scrollTo(0, 0)")
         height = HEIGHTS[self.width]
         if whole:
             height = min(self.page.evaluate("document.documentElement.scrollHeight"), TALLEST[self.width])
