@@ -31,6 +31,7 @@ def register(app: Flask, admin: Admin) -> None:
     from panel.admin.reports import ReportsView
     from panel.admin.runs import RunsView
     from panel.admin.syncs import SyncsView
+    from panel.admin.timeline_page import TimelineView
 
     admin.add_view(RunsView())
     admin.add_view(ChangesView())
@@ -38,3 +39,4 @@ def register(app: Flask, admin: Admin) -> None:
     admin.add_view(QualityView())
     admin.add_view(ReportsView())
     admin.add_view(SyncsView())
+    admin.add_view(TimelineView())
