@@ -20,7 +20,7 @@ from panel import settings
 from panel.models import AuditEntry, DataSync, SyncRun
 
 EVENTS_A_PAGE = 40
-LOOKED_AT = 20_000  # entries of the trail for one page
+LOOKED_AT = 100_000  # entries of the trail for one page; SQLite takes 30 ms for them
 AROUND_LOOKED_AT = 2_000  # on each side of a run; its page asks again every two seconds
 AROUND_RUNS = 2  # of the source, on each side
 AROUND_ENTRIES = 8  # on each side
@@ -98,7 +98,8 @@ def page(session: Session, wanted: Wanted) -> Page:
     """
     runs = _runs(session, wanted) if "runs" in wanted.kinds else []
     actions = _actions(wanted.kinds)
-    trail = _trail(session, wanted, actions) if actions else _Trail([], 0, None)
+    oldest = runs[-1].requested_at if len(runs) > EVENTS_A_PAGE else None  # what is older is for the next page
+    trail = _trail(session, wanted, actions, oldest) if actions else _Trail([], 0, None)
     events: list[Event] = []
     ran, told = 0, 0
     while len(events) < EVENTS_A_PAGE and (ran < len(runs) or told < len(trail.entries)):
@@ -180,7 +181,9 @@ def _first_run(session: Session, at: datetime) -> int | None:
     return session.scalar(found.order_by(SyncRun.requested_at, SyncRun.id).limit(1))
 
 
-def _trail(session: Session, wanted: Wanted, actions: Collection[str]) -> _Trail:
+def _trail(
+    session: Session, wanted: Wanted, actions: Collection[str], needed_since: datetime | None
+) -> _Trail:
     oldest, newest = session.execute(
         select(
             select(func.min(AuditEntry.id)).scalar_subquery(),
@@ -195,7 +198,8 @@ def _trail(session: Session, wanted: Wanted, actions: Collection[str]) -> _Trail
     end = oldest or 0
     if wanted.since is not None:
         end = max(end, _first_entry(session, wanted.since) or behind)
-    lowest = max(end, behind - LOOKED_AT)
+    needed = end if needed_since is None else _first_entry(session, needed_since) or behind
+    lowest = max(end, needed, behind - LOOKED_AT)
     entries = session.scalars(
         select(AuditEntry)
         .where(AuditEntry.id < behind, AuditEntry.id >= lowest, *_fits(wanted.sync, actions))
@@ -204,6 +208,8 @@ def _trail(session: Session, wanted: Wanted, actions: Collection[str]) -> _Trail
     ).all()
     if len(entries) > EVENTS_A_PAGE or lowest <= end:
         return _Trail(entries, 0, None)
+    if lowest == needed:
+        return _Trail(entries, lowest, needed_since)
     at = select(AuditEntry.at).where(AuditEntry.id >= lowest).order_by(AuditEntry.id).limit(1)
     return _Trail(entries, lowest, session.scalar(at))
 
