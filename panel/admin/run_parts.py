@@ -30,6 +30,7 @@ LETTERS = {
     "not_due": "n",
     part_map.NOWHERE: NO_PART,
 }
+COLUMNS_ON_PAPER = 18
 LONG_HEADING = 6  # characters; longer ones stand upright
 
 
@@ -58,6 +59,11 @@ class Map:
     def upright(self) -> bool:
         """Whether the headings of the columns are too long to lie."""
         return any(len(column.code) > LONG_HEADING for column in self.columns)
+
+    @property
+    def many(self) -> bool:
+        """Whether a sheet of paper is too narrow for the columns as they are on a screen."""
+        return len(self.columns) > COLUMNS_ON_PAPER
 
     def cells(self, place: int) -> Markup:
         """The cells of a row: a class each, to which style and script give sign and word from the legend.
