@@ -98,7 +98,8 @@ def page(session: Session, wanted: Wanted) -> Page:
     """
     runs = _runs(session, wanted) if "runs" in wanted.kinds else []
     actions = _actions(wanted.kinds)
-    oldest = runs[-1].requested_at if len(runs) > EVENTS_A_PAGE else None  # what is older is for the next page
+    # Entries that are older than all of these runs are for the next page.
+    oldest = runs[-1].requested_at if len(runs) > EVENTS_A_PAGE else None
     trail = _trail(session, wanted, actions, oldest) if actions else _Trail([], 0, None)
     events: list[Event] = []
     ran, told = 0, 0
