@@ -8,7 +8,7 @@ UV := $(shell command -v uv 2>/dev/null)
 UV_INSTALL := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults soak check bench bench-size screens requirements translations clean
+.PHONY: help run test faults soak check bench bench-size bench-lists screens requirements translations clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ bench: $(VENV)/.bench ## measure against the limit of this machine, on both data
 
 bench-size: $(VENV)/.runtime ## measure engine and panel with a thousand sources, on both databases; writes docs/performance.md (half an hour)
 	@$(BIN)/python -m bench.size
+
+bench-lists: $(VENV)/.runtime ## measure the panel's lists with a university in them, on both databases; writes docs/performance.md (half an hour)
+	@$(BIN)/python -m bench.lists
 
 screens: $(VENV)/.dev ## take the pictures of every page anew, into docs/screens (needs Chromium; ten minutes)
 	@$(BIN)/python -m tools.screenshots

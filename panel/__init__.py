@@ -35,10 +35,10 @@ def create_app(config: Config | None = None) -> Flask:
     from panel.db import intent_to_write
     from panel.extensions import babel, csrf, db, login_manager
     from panel.secret_key import check_key
-    from panel.web import error_pages, headers, health
+    from panel.web import assets, error_pages, headers, health
 
     config = config or load()
-    app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=None)
     app.extensions["hamgam_config"] = config
     app.config.update(
         SECRET_KEY=check_key(config.secret_key, "PANEL_SECRET_KEY"),
@@ -61,6 +61,7 @@ def create_app(config: Config | None = None) -> Flask:
     locale.install(app)
     theme.install(app)
     headers.install(app)
+    assets.install(app, ROOT / "static")
     gate.install(app)
     csrf.init_app(app)
     csrf.exempt(api)

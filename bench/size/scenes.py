@@ -134,11 +134,12 @@ def pages(house: House, size: Size) -> list[Page]:
         ("REST, the oldest runs", f"/api/v1/runs?page={size.runs // 50}", True),
         ("REST, all sources", "/api/v1/syncs", False),
     )
-    found = [_look(house.person(), *one) for one in looked_at]
-    return found + [_look(house.program(), *one) for one in asked]
+    found = [look(house.person(), *one) for one in looked_at]
+    return found + [look(house.program(), *one) for one in asked]
 
 
-def _look(caller: Caller, name: str, path: str, judged: bool) -> Page:
+def look(caller: Caller, name: str, path: str, judged: bool) -> Page:
+    """Look at a page again and again, once it is warm. Raises RuntimeError if it is not there."""
     for _ in range(WARMED):
         answer = caller.get(path)
         if answer.status != 200:

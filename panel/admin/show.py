@@ -388,23 +388,10 @@ def engine_is_down() -> bool:
     return holder(db.session()) is None
 
 
-def asset_version() -> str:
-    """Changes when one of our own styles or our script does, so that browsers fetch them anew."""
-    from pathlib import Path
-
-    folder = Path(current_app.static_folder or "")
-    return format(
-        max(int((folder / name).stat().st_mtime) for name in ("hamgam.css", "dark.css", "hamgam.js")), "x"
-    )
-
-
 def install(app: Flask) -> None:
     """Make these the templates' vocabulary."""
-    with app.app_context():
-        version = asset_version()
     app.jinja_env.globals.update(
         account_url=account_url,
-        asset_version=version,
         calendar_trouble=trouble,
         delta=delta,
         digits=digits,

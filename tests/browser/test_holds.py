@@ -59,3 +59,38 @@ def test_a_hold_is_looked_at_and_the_old_data_are_kept(
     page.goto("/")
     expect(page.locator(f"#decide-{held}")).to_have_count(0)
     expect(page.locator("#act-faculty")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_a_loss_is_accepted_once_and_undone(
+    open_page: Open, bad_day: Callable[[], None], language: str
+) -> None:
+    page = open_page(language)
+    page.goto("/")
+    press_sync(page, "faculty")
+    wait_for_status(page, "faculty", "success")
+    everybody = row(page, "faculty").locator(".count").inner_text()
+    bad_day()
+    press_sync(page, "faculty")
+    wait_for_status(page, "faculty", "held")
+    held = row(page, "faculty").get_attribute("data-run")
+    page.click(f"#approve-{held}")
+    expect(page.locator("dialog[open]")).to_be_visible()
+    page.click("dialog[open] [data-yes]")
+    page.wait_for_url("**/runs/*")  # of the acceptance
+    page.goto("/")
+    page.wait_for_selector(f"[data-source=faculty][data-status=success]:not([data-run='{held}'])")
+    expect(row(page, "faculty").locator(".count")).not_to_have_text(everybody)
+    accepted = row(page, "faculty").get_attribute("data-run")
+
+    page.goto(f"/runs/{accepted}")
+    page.click("#run-undo")
+    page.wait_for_url(f"**/runs/{accepted}/undo")
+    expect(page.locator("[data-count=added] dd")).not_to_have_text(
+        page.locator("[data-count=left] dd").inner_text()
+    )
+    page.click("#undo-act")
+    page.wait_for_url(lambda url: not url.endswith("/undo"))
+    page.goto("/")
+    page.wait_for_selector(f"[data-source=faculty][data-status=success]:not([data-run='{accepted}'])")
+    expect(row(page, "faculty").locator(".count")).to_have_text(everybody)

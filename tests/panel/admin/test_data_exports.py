@@ -3,6 +3,8 @@
 import csv
 import io
 import re
+import shutil
+import subprocess
 import time
 import zipfile
 from datetime import timedelta
@@ -27,6 +29,7 @@ from tests.web import ON_BOTH, csrf_token
 House = sessionmaker[Session]
 SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 PATIENCE = 120.0
+OFFICE = shutil.which("soffice")
 
 
 @pytest.fixture
@@ -131,6 +134,61 @@ def test_a_workbook_is_right_to_left_and_its_cells_have_their_types(
     with zipfile.ZipFile(io.BytesIO(book)) as archive:
         assert 'rightToLeft="1"' not in archive.read("xl/worksheets/sheet1.xml").decode()
     assert cells(book)[0] == ["ID", "Family name"]
+
+
+@pytest.mark.slow
+def test_libreoffice_shows_a_workbook_right_to_left_with_zeros_and_no_formula(
+    filled: Config, reza: FlaskClient, tmp_path: Path
+) -> None:
+    """As an office opens it: the whole program, not a reader of ours."""
+    if OFFICE is None:
+        pytest.skip("there is no LibreOffice here")
+    spoil(filled.data_database_url)
+    books = {
+        lang: file(reza, ordered(reza, "faculty", lang, columns="id,family,code")) for lang in ("fa", "en")
+    }
+    tables = {}
+    for lang, book in books.items():
+        path = tmp_path / f"{lang}.xlsx"
+        path.write_bytes(book)
+        command = [OFFICE, f"-env:UserInstallation=file://{tmp_path}/profile", "--headless"]
+        subprocess.run(
+            [*command, "--convert-to", "fods", "--outdir", str(tmp_path), str(path)],
+            check=True, capture_output=True, timeout=240,
+        )  # fmt: skip
+        tables[lang] = ElementTree.parse(tmp_path / f"{lang}.fods").getroot()
+    assert "rl-tb" in direction(tables["fa"]) and "rl-tb" not in direction(tables["en"])
+    [row] = [row for row in opened(tables["fa"]) if row and row[0] == ("float", "7")]
+    assert row == [("float", "7"), ("string", "=HYPERLINK(1)"), ("string", "00071")]
+
+
+OPEN = {
+    name: f"{{urn:oasis:names:tc:opendocument:xmlns:{name}:1.0}}"
+    for name in ("table", "office", "style", "text")
+}
+
+
+def direction(document: ElementTree.Element) -> list[str | None]:
+    """How the styles of the tables say that their columns go on."""
+    return [
+        one.get(f"{OPEN['style']}writing-mode") for one in document.iter(f"{OPEN['style']}table-properties")
+    ]
+
+
+def opened(document: ElementTree.Element) -> list[list[tuple[str, str]]]:
+    """The cells of an OpenDocument spreadsheet: what kind of value, and what is shown. A formula fails."""
+    rows = []
+    for row in document.iter(f"{OPEN['table']}table-row"):
+        found = []
+        for cell in row.iter(f"{OPEN['table']}table-cell"):
+            assert cell.get(f"{OPEN['table']}formula") is None, "a formula"
+            kind = cell.get(f"{OPEN['office']}value-type")
+            if kind is not None:
+                found.append(
+                    (kind, "".join("".join(one.itertext()) for one in cell.iter(f"{OPEN['text']}p")))
+                )
+        rows.append(found)
+    return rows
 
 
 def test_a_jalali_date_stands_beside_the_same_day_as_a_real_date(filled: Config, reza: FlaskClient) -> None:
