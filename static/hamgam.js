@@ -40,6 +40,7 @@
 
   /* ---- regions that refresh themselves: every 2 s while something is active, not while nobody looks ---- */
   const regions = [];
+  const LOOK = 2; /* seconds: between them a region in which nothing moves asks whether a run has begun, and no more */
   const TOKENS = /name="csrf_token" value="[^"]*"/g; /* new in every answer; no reason to redraw */
 
   /* Whoever goes by the keyboard stays where they are when a region is drawn anew: at the element of the same name, or
@@ -68,7 +69,7 @@
 
   /* A region may be made of pieces: then only those are drawn anew that have changed. */
   const drawn = new Map();
-  function draw(region, html) {
+  function fillIn(region, html) {
     const fresh = document.createElement("template");
     fresh.innerHTML = html;
     const pieces = fresh.content.querySelectorAll("[data-piece]");
@@ -93,37 +94,47 @@
   async function refresh(one) {
     window.clearTimeout(one.timer);
     if (one.busy) { one.again = true; return; }
+    if (one.again) one.newest = null;
     one.busy = true;
     one.again = false;
     try {
-      const answer = await fetch(addressOf(one), { headers: { "X-Requested-With": "fetch" }, credentials: "same-origin" });
+      const headers = { "X-Requested-With": "fetch" };
+      if (one.newest && Date.now() - one.drawn < one.seconds * 1000) headers["X-Newest"] = one.newest;
+      const answer = await fetch(addressOf(one), { headers: headers, credentials: "same-origin" });
       if (answer.redirected || answer.status === 401 || answer.status === 403) {
         window.location.reload();
         return;
       }
       if (!answer.ok) throw new Error(String(answer.status));
-      const html = await answer.text();
-      one.seconds = Number(answer.headers.get("X-Poll-Seconds")) || 15;
-      const same = html.replace(TOKENS, "");
-      if (same !== one.html && !dialog.open) {
-        draw(one.region, html);
-        one.html = same;
-        reachable();
-        maps();
-        if (answer.headers.get("X-Announce")) announce(decodeURIComponent(answer.headers.get("X-Announce")));
-      }
-      const engine = document.getElementById("engine-down");
-      if (engine && answer.headers.has("X-Engine")) engine.hidden = answer.headers.get("X-Engine") !== "down";
+      if (answer.status !== 204) draw(one, await answer.text(), answer.headers);
       one.failures = 0;
       offline(false);
     } catch (error) {
       one.failures += 1;
+      one.newest = null;
       one.seconds = Math.min(30, 2 * Math.pow(2, one.failures));
       if (one.failures > 1) offline(true);
     } finally {
       one.busy = false;
-      schedule(one, one.again ? 0 : one.seconds);
+      schedule(one, one.again ? 0 : one.newest ? Math.min(LOOK, one.seconds) : one.seconds);
     }
+  }
+
+  function draw(one, html, headers) {
+    one.seconds = Number(headers.get("X-Poll-Seconds")) || 15;
+    one.newest = headers.get("X-Newest");
+    one.drawn = Date.now();
+    const same = html.replace(TOKENS, "");
+    if (same !== one.html && !dialog.open) {
+      fillIn(one.region, html);
+      one.html = same;
+      reachable();
+      maps();
+      announce(one, (headers.get("X-Announce") || "").split(",").filter(Boolean).map(decodeURIComponent));
+      one.region.dispatchEvent(new CustomEvent("drawn", { bubbles: true }));
+    }
+    const engine = document.getElementById("engine-down");
+    if (engine && headers.has("X-Engine")) engine.hidden = headers.get("X-Engine") !== "down";
   }
 
   function schedule(one, seconds) {
@@ -137,14 +148,19 @@
     if (strip) strip.hidden = !yes;
   }
 
-  let announced = "";
-  function announce(text) {
-    if (text === announced) return;
-    announced = text;
-    document.getElementById("announce").textContent = text;
+  /* Who hears the page is told what is news to them, not the whole again. */
+  function announce(one, texts) {
+    const news = texts.filter(function (text) { return !one.announced.includes(text); });
+    one.announced = texts;
+    if (news.length) document.getElementById("announce").textContent = news.join(" · ");
   }
 
-  function refreshAll() { regions.forEach(refresh); }
+  function refreshAll() {
+    regions.forEach(function (one) {
+      one.newest = null; /* something else than a run may have changed */
+      refresh(one);
+    });
+  }
 
   document.addEventListener("visibilitychange", function () {
     if (document.hidden) regions.forEach(function (one) { window.clearTimeout(one.timer); });
@@ -466,9 +482,10 @@
 
   document.querySelectorAll("[data-live]").forEach(function (region) {
     const one = { region: region, url: region.dataset.live, html: null, failures: 0, busy: false,
-      seconds: Number(region.dataset.seconds) || 15, timer: 0 };
+      seconds: Number(region.dataset.seconds) || 15, timer: 0, newest: region.dataset.newest || null, drawn: Date.now(),
+      announced: JSON.parse(region.dataset.announced || "[]") };
     regions.push(one);
-    schedule(one, one.seconds);
+    schedule(one, one.newest ? LOOK : one.seconds);
   });
   document.querySelectorAll("[data-log]").forEach(followLog);
 })();

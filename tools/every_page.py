@@ -37,6 +37,7 @@ PAGES = {
     "rehearsal": "/runs/{rehearsal}",
     "rehearsal-changes": "/runs/{rehearsal}/changes",
     "undo": "/runs/{changed}/undo",
+    "source": "/sources/students",
     "report": "/reports/?source=students",
     "diary": "/changes/",
     "data-faculty": "/data/faculty",

@@ -107,7 +107,7 @@ class RunsView(HeldPages, base.PanelView):
         page = self._page(run)
         whole = request.args.get("shape") != page["maps"].shape
         html = self.render("parts/run_state.html", **page, whole_map=whole)
-        return base.fragment(html, active=run.status in ACTIVE, announce=str(show.STATUS_WORDS[run.status]))
+        return base.fragment(html, active=run.status in ACTIVE, announce=[str(show.STATUS_WORDS[run.status])])
 
     @expose("/<int:run_id>/log")
     def log(self, run_id: int) -> ResponseReturnValue:

@@ -223,6 +223,11 @@ def run_badge(run: SyncRun) -> Markup:
     return status_badge(run.status)
 
 
+def healing_badge() -> Markup:
+    """Of a failure that needs nobody: quieter than one that does."""
+    return badge("pending", "clock", _("Will be tried again"))
+
+
 def _rehearsal_badge(run: SyncRun) -> Markup:
     mark = badge("none", "eye", _("Rehearsal"))
     if run.status == "success" and not run.partitions_held:
@@ -382,10 +387,14 @@ def is_demo() -> bool:
 
 
 def engine_is_down() -> bool:
+    """Whether nothing starts runs now; asked once for each request."""
     from panel.engine.lease import holder
     from panel.extensions import db
 
-    return holder(db.session()) is None
+    if "engine_is_down" not in g:
+        g.engine_is_down = holder(db.session()) is None
+    down: bool = g.engine_is_down
+    return down
 
 
 def install(app: Flask) -> None:
@@ -400,6 +409,7 @@ def install(app: Flask) -> None:
         engine_is_down=engine_is_down,
         exact=exact,
         explained=explained,
+        healing_badge=healing_badge,
         here=here,
         icon=icon,
         is_demo=is_demo,

@@ -224,7 +224,7 @@ def test_a_page_of_many_is_announced_in_one_sentence_and_a_gateway_names_a_few_o
 ) -> None:
     add_sources(rows, web_config, 1, sources.SOURCES_A_PAGE + 5)
     answer = maryam.get("/status/rows?lang=en")
-    assert answer.headers["X-Announce"] == "All%20sources%20are%20in%20step."
+    assert answer.headers["X-Announce"] == "All%20sources%20are%20in%20step.,Engine%20is%20down"
     page = answer.get_data(as_text=True)
     assert (
         f"campus-005 and {sources.SOURCES_A_PAGE} more" in page
