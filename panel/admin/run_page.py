@@ -49,14 +49,17 @@ class Rehearsed:
     trouble: str | None = None
 
 
-def progress(run: SyncRun, session: Session, now: datetime) -> Progress:
+def progress(run: SyncRun, session: Session, now: datetime, taken_over: int = 0) -> Progress:
+    """How far a run is. taken_over: parts that its newest attempt found done; they say nothing of its speed."""
     known = usual.usual(session, run.sync_id, run.mode, before=run.id)
     elapsed = sources.elapsed(run, now)
     took = elapsed if elapsed is not None else run.duration_seconds
     finished = run.partitions_done + run.partitions_failed + run.partitions_held
     left = None
-    if elapsed and run.partitions_planned and finished >= ENOUGH_PARTS and run.status == "running":
-        left = elapsed / finished * (run.partitions_planned - finished)
+    mine = finished - taken_over
+    if run.attempts and run.partitions_planned and mine >= ENOUGH_PARTS and run.status == "running":
+        since = max((now - run.attempts[-1].started_at).total_seconds(), 0)
+        left = since / mine * (run.partitions_planned - finished)
     return Progress(
         planned=run.partitions_planned,
         done=run.partitions_done,

@@ -47,7 +47,7 @@ class Heading:
 class Map:
     """A map as it is drawn. rows: heading, and a letter for each cell; chosen: the cell whose parts are listed."""
 
-    stream: str
+    stream: str  # "" where the source has one
     title: str
     down: str
     across: str
@@ -106,9 +106,12 @@ class Parts:
 
 @dataclass(frozen=True)
 class Shown:
+    """Map and list. campuses: their names, by code; taken_over: parts that the newest attempt found done."""
+
     maps: Maps
     parts: Parts
     campuses: Mapping[str, str]
+    taken_over: int
 
 
 def shown(run: SyncRun, session: Session, args: MultiDict[str, str]) -> Shown:
@@ -125,7 +128,7 @@ def shown(run: SyncRun, session: Session, args: MultiDict[str, str]) -> Shown:
         )
     ]
     over = run.status not in ACTIVE
-    campuses = campus_names() if any("campus" in part_map.named(part)[1] for part, _ in every[:1]) else {}
+    campuses = campus_names() if any("campus=" in part for part, _state in every) else {}
     found = part_map.maps(
         [(part, "unreached" if over and state == "planned" else state) for part, state in every],
         _order(run, campuses),
@@ -137,11 +140,16 @@ def shown(run: SyncRun, session: Session, args: MultiDict[str, str]) -> Shown:
         if place is not None:
             labels = list(one.parts[place])
             words = show.part_name(labels[0], campuses) if len(labels) == 1 else _cell(one, place, campuses)
-    drawn = [_drawn(one, place, campuses) for one, place in zip(found, at, strict=True)]
+    called = _streams(run)
+    drawn = [
+        _drawn(one, place, campuses, called.get(one.stream, one.stream))
+        for one, place in zip(found, at, strict=True)
+    ]
+    taken_over = sum(state == "resumed" for _part, state in every)
     if labels is not None:
         inside = set(labels)
         every = [(part, state) for part, state in every if part in inside]
-    return Shown(_maps(found, drawn), _list(run, session, every, labels, words, args), campuses)
+    return Shown(_maps(found, drawn), _list(run, session, every, labels, words, args), campuses, taken_over)
 
 
 def _list(
@@ -190,6 +198,12 @@ def _order(run: SyncRun, campuses: Mapping[str, str]) -> dict[str, part_map.Orde
     return order
 
 
+def _streams(run: SyncRun) -> dict[str, str]:
+    """What people call the streams of a source, by name."""
+    fetcher = sources.listing(run.sync).fetcher
+    return {stream.name: stream.label(current()) for stream in (fetcher.streams() if fetcher else [])}
+
+
 def _newest_first(value: str) -> tuple[int, ...]:
     return tuple(-ord(sign) for sign in value)
 
@@ -209,10 +223,12 @@ def _maps(found: Sequence[part_map.PartMap], drawn: list[Map]) -> Maps:
     return Maps(drawn, legend, states, "-".join(one.shape() for one in found))
 
 
-def _drawn(one: part_map.PartMap, place: tuple[int, int] | None, campuses: Mapping[str, str]) -> Map:
+def _drawn(
+    one: part_map.PartMap, place: tuple[int, int] | None, campuses: Mapping[str, str], title: str
+) -> Map:
     return Map(
         stream=one.stream,
-        title=one.stream,
+        title=title,
         down=_label(one.down) if one.down else "",
         across=_label(one.across),
         columns=[_heading(one.across, line, campuses) for line in one.columns],

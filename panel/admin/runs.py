@@ -187,7 +187,7 @@ class RunsView(HeldPages, base.PanelView):
             "one": one,
             "actions": run_actions.actions(run, one),
             "label": sources.listing(run.sync).label(show.current()),
-            "progress": run_page.progress(run, session, now),
+            "progress": run_page.progress(run, session, now, parts.taken_over),
             "why": run_page.explanation(run, now),
             "counts": run_page.counts(run),
             "maps": parts.maps,
