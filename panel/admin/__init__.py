@@ -32,6 +32,7 @@ def register(app: Flask, admin: Admin) -> None:
     from panel.admin.runs import RunsView
     from panel.admin.source_page import SourcesView
     from panel.admin.syncs import SyncsView
+    from panel.admin.timeline_page import TimelineView
 
     admin.add_view(RunsView())
     admin.add_view(ChangesView())
@@ -40,3 +41,4 @@ def register(app: Flask, admin: Admin) -> None:
     admin.add_view(ReportsView())
     admin.add_view(SourcesView())
     admin.add_view(SyncsView())
+    admin.add_view(TimelineView())

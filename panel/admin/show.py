@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from fetchers.core import registry
 from fetchers.core.clean import to_jalali
-from panel import causes, explain, persian, settings
+from panel import causes, explain, part_map, persian, settings
 from panel.auth.locale import current
 from panel.clock import utcnow
 from panel.holidays import Trouble
@@ -109,6 +109,11 @@ def number(value: float | None) -> str:
 def digits(text: object) -> str:
     """A text with its digits in the reader's script."""
     return persian.digits(str(text), current())
+
+
+def time_of_day(at: datetime) -> str:
+    """The clock in Tehran, ۱۴:۰۵: where the day stands above it."""
+    return digits(f"{persian.tehran(at):%H:%M}")
 
 
 def duration(seconds: float | None) -> str:
@@ -301,14 +306,20 @@ def setting_title(name: str) -> str:
     return name
 
 
-def part_name(part: str) -> str:
-    """campus=1110,term=4051 in words; the whole source where it has no parts."""
+def part_name(part: str, campuses: Mapping[str, str] | None = None) -> str:
+    """campus=1110,term=4051 in words; the whole source where it has no parts. campuses: their names, by code."""
     if not part:
         return _("the whole source")
     words = {"campus": _("campus"), "term": _("term")}
-    pairs = [pair.partition("=") for pair in part.split(",")]
-    comma = "، " if current() == "fa" else ", "
-    return digits(comma.join(f"{words.get(name, name)} {value}" for name, _eq, value in pairs))
+    stream, names = part_map.named(part)
+    told = [stream] if stream else []
+    for name, value in names.items():
+        called = (campuses or {}).get(value, value) if name == "campus" else value
+        if called == value:
+            told.append(f"{words.get(name, name)} {value}")
+        else:  # in whichever script its name is
+            told.append(f"\u2068{called}\u2069 ({value})")
+    return digits(listed(told))
 
 
 def here() -> str:
@@ -411,6 +422,7 @@ def install(app: Flask) -> None:
         script_texts=script_texts,
         today=today,
         starter=starter,
+        time_of_day=time_of_day,
         unusual_advice=UNUSUAL_ADVICE,
         unusual_words=UNUSUAL_WORDS,
         run_badge=run_badge,

@@ -8,7 +8,7 @@ from tools.every_page import PAGES
 FRAGMENTS = {"admin.rows", "runs.live", "syncs.chosen", "syncs.next_times"}
 NO_PAGES = {
     *FRAGMENTS,
-    *("health.healthz", "runs.log", "runs.held_export"),  # JSON, and a file
+    *("health.healthz", "runs.log", "runs.log_file", "runs.held_export"),  # JSON, and files
     *("syncs.index", "data.index", "sources.index"),  # lead elsewhere
     "sources.trend",  # JSON too: what the charts of a source draw
     "auth.login",  # for strangers alone: both go there first
