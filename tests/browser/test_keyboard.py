@@ -155,6 +155,7 @@ def test_nothing_is_asked_while_nobody_looks(open_page: Open) -> None:
     page = open_page("fa")
     page.clock.install()
     page.goto("/")
+    page.wait_for_load_state("networkidle")  # what charts are in sight have come
     asked = note_questions(page)
     hide(page, True)
     let_time_pass(page)
