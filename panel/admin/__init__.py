@@ -27,6 +27,7 @@ def register(app: Flask, admin: Admin) -> None:
     """The pages beside the status table, in the order of the menu."""
     from panel.admin.changes import ChangesView
     from panel.admin.data import DataView
+    from panel.admin.first_steps import FirstStepsView
     from panel.admin.quality import QualityView
     from panel.admin.reports import ReportsView
     from panel.admin.runs import RunsView
@@ -38,3 +39,4 @@ def register(app: Flask, admin: Admin) -> None:
     admin.add_view(QualityView())
     admin.add_view(ReportsView())
     admin.add_view(SyncsView())
+    admin.add_view(FirstStepsView())

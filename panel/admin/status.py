@@ -11,7 +11,7 @@ from flask_babel import ngettext
 from flask_login import current_user
 
 from panel import gateways, holidays, letter
-from panel.admin import base, gateway_lamps, show, sources
+from panel.admin import base, gateway_lamps, show, sources, steps
 from panel.admin.letters import letters
 from panel.clock import utcnow
 from panel.extensions import db
@@ -76,6 +76,10 @@ class StatusView(AdminIndexView):
             "rows_url": base.address_at(url_for("admin.rows")),
             "address_with": partial(base.address_at, url_for("admin.index")),
             "active": active,
+            "is_new": not config.demo
+            and steps.is_new(
+                session, any_complete=any(not one.missing and not one.broken for one in everything)
+            ),
             "gateways": gateway_lamps.shown(session, config, now),
             "now": now,
             "seconds": base.ACTIVE_SECONDS if active else base.IDLE_SECONDS,
