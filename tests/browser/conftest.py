@@ -33,12 +33,14 @@ expect.set_options(timeout=PATIENCE_MS)  # no test depends on speed
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker drives the browser: all these tests share one demonstration."""
+    """All of them are the browser's. The same walk in English is slow: `make test` has it in Persian."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            call = getattr(item, "callspec", None)
+            if call is not None and call.params.get("language") == "en":
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
