@@ -70,6 +70,7 @@ bench-lists: $(VENV)/.runtime ## measure the panel's lists with a university in 
 
 screens: $(VENV)/.dev ## take the pictures of every page anew, into docs/screens (needs Chromium; ten minutes)
 	@$(BIN)/python -m tools.screenshots
+	@$(BIN)/python -m tools.walk
 
 requirements: ## compile the hashed requirement files from pyproject.toml (needs uv)
 	uv pip compile --quiet --generate-hashes --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements.txt
