@@ -44,9 +44,10 @@ def holds(session: Session, sync_ids: Sequence[int]) -> dict[int, SyncRun]:
     return {run.sync_id: run for run in session.scalars(held)}
 
 
-def waiting_syncs(session: Session) -> set[int]:
-    """The syncs with a run that waits for a decision."""
-    return set(session.scalars(select(SyncRun.sync_id).where(*_UNDECIDED)))
+def waiting_syncs(session: Session) -> dict[int, tuple[int, datetime | None]]:
+    """By sync: the newest run that waits for a decision, and since when."""
+    held = select(SyncRun.sync_id, SyncRun.id, SyncRun.finished_at).where(*_UNDECIDED).order_by(SyncRun.id)
+    return {sync: (run, ended) for sync, run, ended in session.execute(held)}
 
 
 def approve(

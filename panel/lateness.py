@@ -27,12 +27,13 @@ class Timeliness:
     """How a sync stands with time.
 
     turn: None, `late` or `overdue`; due_at: the due time that nothing has answered then.
-    stale: the data are older than they should be; None where nothing is expected of them.
+    stale: the data are older than they should be, since `stale_since`; None where nothing is expected of them.
     """
 
     turn: str | None
     due_at: datetime | None
     stale: bool | None
+    stale_since: datetime | None = None
 
     @property
     def needs_a_person(self) -> bool:
@@ -63,15 +64,17 @@ def timeliness(sync: DataSync, now: datetime) -> Timeliness:
         grace = timedelta(minutes=sync.grace_minutes)
         turn = OVERDUE if now - due_at > max(grace, LATE_AFTER) else LATE
     fresh_until = sync.fresh_until
-    return Timeliness(
-        turn,
-        None if turn is None else due_at,
-        None if fresh_until is None else now > fresh_until,
-    )
+    stale = None if fresh_until is None else now > fresh_until
+    return Timeliness(turn, None if turn is None else due_at, stale, fresh_until if stale else None)
 
 
 def needing_a_person(session: Session, now: datetime) -> list[tuple[DataSync, Timeliness]]:
-    """The syncs of which something is overdue or stale, by name. Only those that may be are read."""
+    """The syncs of which something is overdue or stale, by name."""
+    return [(sync, how) for sync, how in not_in_time(session, now) if how.needs_a_person]
+
+
+def not_in_time(session: Session, now: datetime) -> list[tuple[DataSync, Timeliness]]:
+    """The syncs of which something is late, overdue or stale, by name. Only those that may be are read."""
     limits = session.scalars(select(DataSync.fresh_hours).where(DataSync.fresh_hours > 0).distinct()).all()
     too_old = [
         and_(DataSync.fresh_hours == hours, DataSync.data_as_of < now - timedelta(hours=hours))
@@ -91,7 +94,7 @@ def needing_a_person(session: Session, now: datetime) -> list[tuple[DataSync, Ti
         .order_by(DataSync.key)
     ).all()
     judged = [(sync, timeliness(sync, now)) for sync in may_be]
-    return [(sync, how) for sync, how in judged if how.needs_a_person]
+    return [(sync, how) for sync, how in judged if how.turn is not None or how.stale]
 
 
 def _clock(moment: datetime | None) -> str:

@@ -40,6 +40,7 @@
 
   /* ---- regions that refresh themselves: every 2 s while something is active, not while nobody looks ---- */
   const regions = [];
+  const LOOK = 2; /* seconds: between them a region in which nothing moves asks whether a run has begun, and no more */
   const TOKENS = /name="csrf_token" value="[^"]*"/g; /* new in every answer; no reason to redraw */
 
   /* Whoever goes by the keyboard stays where they are when a region is drawn anew: at the element of the same name, or
@@ -60,41 +61,80 @@
     (again || region).focus({ preventScroll: true });
   }
 
+  function swap(box, html) {
+    const focused = place(box);
+    box.innerHTML = html;
+    if (focused) goBackTo(focused, box);
+  }
+
+  /* A region may be made of pieces: then only those are drawn anew that have changed. */
+  const drawn = new Map();
+  function fillIn(region, html) {
+    const fresh = document.createElement("template");
+    fresh.innerHTML = html;
+    const pieces = fresh.content.querySelectorAll("[data-piece]");
+    if (!pieces.length) { swap(region, html); return; }
+    pieces.forEach(function (piece) {
+      const old = document.getElementById(piece.id);
+      if (piece.dataset.states !== undefined) { fill(old, piece.dataset.states); return; }
+      if (piece.dataset.shape !== undefined) old.dataset.shape = piece.dataset.shape;
+      const same = piece.innerHTML.replace(TOKENS, "");
+      if (drawn.get(piece.id) !== same) swap(old, piece.innerHTML);
+      drawn.set(piece.id, same);
+    });
+  }
+
+  /* What the page has of a map need not come again. */
+  function addressOf(one) {
+    const map = one.region.querySelector("[data-shape]");
+    if (!map) return one.url;
+    return one.url + (one.url.includes("?") ? "&" : "?") + "shape=" + encodeURIComponent(map.dataset.shape);
+  }
+
   async function refresh(one) {
     window.clearTimeout(one.timer);
     if (one.busy) { one.again = true; return; }
+    if (one.again) one.newest = null;
     one.busy = true;
     one.again = false;
     try {
-      const answer = await fetch(one.url, { headers: { "X-Requested-With": "fetch" }, credentials: "same-origin" });
+      const headers = { "X-Requested-With": "fetch" };
+      if (one.newest && Date.now() - one.drawn < one.seconds * 1000) headers["X-Newest"] = one.newest;
+      const answer = await fetch(addressOf(one), { headers: headers, credentials: "same-origin" });
       if (answer.redirected || answer.status === 401 || answer.status === 403) {
         window.location.reload();
         return;
       }
       if (!answer.ok) throw new Error(String(answer.status));
-      const html = await answer.text();
-      one.seconds = Number(answer.headers.get("X-Poll-Seconds")) || 15;
-      const same = html.replace(TOKENS, "");
-      if (same !== one.html && !dialog.open) {
-        const focused = place(one.region);
-        one.region.innerHTML = html;
-        one.html = same;
-        if (focused) goBackTo(focused, one.region);
-        reachable();
-        if (answer.headers.get("X-Announce")) announce(decodeURIComponent(answer.headers.get("X-Announce")));
-      }
-      const engine = document.getElementById("engine-down");
-      if (engine && answer.headers.has("X-Engine")) engine.hidden = answer.headers.get("X-Engine") !== "down";
+      if (answer.status !== 204) draw(one, await answer.text(), answer.headers);
       one.failures = 0;
       offline(false);
     } catch (error) {
       one.failures += 1;
+      one.newest = null;
       one.seconds = Math.min(30, 2 * Math.pow(2, one.failures));
       if (one.failures > 1) offline(true);
     } finally {
       one.busy = false;
-      schedule(one, one.again ? 0 : one.seconds);
+      schedule(one, one.again ? 0 : one.newest ? Math.min(LOOK, one.seconds) : one.seconds);
     }
+  }
+
+  function draw(one, html, headers) {
+    one.seconds = Number(headers.get("X-Poll-Seconds")) || 15;
+    one.newest = headers.get("X-Newest");
+    one.drawn = Date.now();
+    const same = html.replace(TOKENS, "");
+    if (same !== one.html && !dialog.open) {
+      fillIn(one.region, html);
+      one.html = same;
+      reachable();
+      maps();
+      announce(one, (headers.get("X-Announce") || "").split(",").filter(Boolean).map(decodeURIComponent));
+      one.region.dispatchEvent(new CustomEvent("drawn", { bubbles: true }));
+    }
+    const engine = document.getElementById("engine-down");
+    if (engine && headers.has("X-Engine")) engine.hidden = headers.get("X-Engine") !== "down";
   }
 
   function schedule(one, seconds) {
@@ -108,14 +148,19 @@
     if (strip) strip.hidden = !yes;
   }
 
-  let announced = "";
-  function announce(text) {
-    if (text === announced) return;
-    announced = text;
-    document.getElementById("announce").textContent = text;
+  /* Who hears the page is told what is news to them, not the whole again. */
+  function announce(one, texts) {
+    const news = texts.filter(function (text) { return !one.announced.includes(text); });
+    one.announced = texts;
+    if (news.length) document.getElementById("announce").textContent = news.join(" · ");
   }
 
-  function refreshAll() { regions.forEach(refresh); }
+  function refreshAll() {
+    regions.forEach(function (one) {
+      one.newest = null; /* something else than a run may have changed */
+      refresh(one);
+    });
+  }
 
   document.addEventListener("visibilitychange", function () {
     if (document.hidden) regions.forEach(function (one) { window.clearTimeout(one.timer); });
@@ -237,7 +282,7 @@
       if (document.hidden) { window.setTimeout(more, 2000); return; }
       let ended = false;
       try {
-        const answer = await fetch(box.dataset.log + "?after=" + last, { credentials: "same-origin" });
+        const answer = await fetch(box.dataset.log + (box.dataset.log.includes("?") ? "&" : "?") + "after=" + last, { credentials: "same-origin" });
         if (answer.ok) {
           const page = await answer.json();
           page.lines.forEach(function (line) {
@@ -248,10 +293,10 @@
             at.textContent = line.at + "  ";
             row.append(at, line.message);
             box.append(row);
-            last = line.id;
           });
+          last = page.last;
           const nothing = document.getElementById("log-empty");
-          if (nothing && last) nothing.remove();
+          if (nothing && page.lines.length) nothing.remove();
           else if (nothing && page.ended) nothing.textContent = nothing.dataset.ended;
           if (page.lines.length) toEnd();
           ended = page.ended && !page.more;
@@ -261,6 +306,87 @@
     }
     if (box.dataset.ended !== "1") window.setTimeout(more, 1000);
   }
+
+  /* ---- the map of a run's parts: it fills in cell by cell, is gone through by the arrow keys, and leads to its parts ---- */
+  function words(box) {
+    const found = {};
+    box.querySelectorAll("[data-letter]").forEach(function (one) { found[one.dataset.letter] = one; });
+    return found;
+  }
+
+  /* states: a letter for each cell, a comma after each row. */
+  function fill(box, states) {
+    const legend = words(box);
+    const rows = box.querySelectorAll(".part-map tbody tr");
+    states.split(",").forEach(function (letters, at) {
+      for (let cell = 0; rows[at] && cell < letters.length; cell += 1) {
+        const there = rows[at].cells[cell + 1], letter = letters[cell];
+        if (!legend[letter] || there.className === letter) continue;
+        there.className = letter;
+        there.title = legend[letter].textContent;
+      }
+    });
+    Object.keys(legend).forEach(function (letter) { legend[letter].hidden = !states.includes(letter); });
+  }
+
+  /* A new map: its cells get their words, and one of them is reached by the tab key; more than that would be no use. */
+  function maps() {
+    document.querySelectorAll(".part-map:not([role])").forEach(function (map) {
+      const legend = words(map.closest("[data-shape]"));
+      map.setAttribute("role", "grid");
+      map.querySelectorAll("td[class]").forEach(function (cell) { cell.title = legend[cell.className].textContent; });
+      const first = map.querySelector("td[aria-current]") || map.querySelector("td[class]");
+      if (first) first.tabIndex = 0;
+      if (first && first.hasAttribute("aria-current")) { /* into its box; the page itself stays where it is */
+        const box = map.parentElement, cell = first.getBoundingClientRect(), around = box.getBoundingClientRect();
+        box.scrollBy(cell.x - around.x - around.width / 2, cell.y - around.y - around.height / 2);
+      }
+    });
+  }
+  maps();
+
+  function heading(cell) { return cell.closest("table").tHead.rows[0].cells[cell.cellIndex]; }
+
+  /* A cell says whose it is, once somebody asks. */
+  function introduce(event) {
+    const cell = event.target.closest && event.target.closest(".part-map td[class]");
+    if (!cell) return;
+    const state = words(cell.closest("[data-shape]"))[cell.className];
+    const of = [cell.parentElement.cells[0], heading(cell)].map(function (one) { return (one.title || one.textContent).trim(); });
+    if (state) cell.title = of.join(" · ") + " · " + state.textContent;
+  }
+  document.addEventListener("pointerover", introduce);
+  document.addEventListener("focusin", introduce);
+
+  function open(cell) {
+    const at = new URLSearchParams();
+    const map = cell.closest("table");
+    if (map.dataset.stream) at.set("in", map.dataset.stream);
+    at.set("row", cell.parentElement.dataset.row);
+    at.set("column", heading(cell).dataset.column);
+    window.location.assign(map.closest("[data-to]").dataset.to + "?" + at + "#parts");
+  }
+  document.addEventListener("click", function (event) {
+    const cell = event.target.closest(".part-map td[class]");
+    if (cell) open(cell);
+  });
+  document.addEventListener("keydown", function (event) {
+    const cell = event.target.closest && event.target.closest(".part-map td");
+    if (!cell || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key === "Enter" || event.key === " ") { event.preventDefault(); if (cell.className) open(cell); return; }
+    const forward = getComputedStyle(cell).direction === "rtl" ? -1 : 1;
+    const step = { ArrowRight: [0, forward], ArrowLeft: [0, -forward], ArrowDown: [1, 0], ArrowUp: [-1, 0],
+      Home: [0, -Infinity], End: [0, Infinity], PageUp: [-Infinity, 0], PageDown: [Infinity, 0] }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const rows = cell.closest("tbody").rows;
+    const within = function (value, least, most) { return Math.max(least, Math.min(most, value)); };
+    const row = rows[within(cell.parentElement.sectionRowIndex + step[0], 0, rows.length - 1)];
+    const next = row.cells[within(cell.cellIndex + step[1], 1, row.cells.length - 1)];
+    cell.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  });
 
   /* ---- a table that is wider than its place is reached and scrolled by the keyboard, and has a name ---- */
   function reachable() {
@@ -357,9 +483,10 @@
 
   document.querySelectorAll("[data-live]").forEach(function (region) {
     const one = { region: region, url: region.dataset.live, html: null, failures: 0, busy: false,
-      seconds: Number(region.dataset.seconds) || 15, timer: 0 };
+      seconds: Number(region.dataset.seconds) || 15, timer: 0, newest: region.dataset.newest || null, drawn: Date.now(),
+      announced: JSON.parse(region.dataset.announced || "[]") };
     regions.push(one);
-    schedule(one, one.seconds);
+    schedule(one, one.newest ? LOOK : one.seconds);
   });
   document.querySelectorAll("[data-log]").forEach(followLog);
 

@@ -124,6 +124,8 @@ def pages(house: House, size: Size) -> list[Page]:
         ("run list of one source, failed ones", f"/runs/?source={key}&status=failed", True),
         ("run list, page 300", "/runs/?page=300", True),
         ("a run", f"/runs/{size.runs}", True),
+        ("timeline", "/timeline/", True),
+        ("timeline of one source", f"/timeline/?source={key}", True),
     )
     asked = (
         ("REST, runs", "/api/v1/runs", True),

@@ -31,12 +31,16 @@ def register(app: Flask, admin: Admin) -> None:
     from panel.admin.quality import QualityView
     from panel.admin.reports import ReportsView
     from panel.admin.runs import RunsView
+    from panel.admin.source_page import SourcesView
     from panel.admin.syncs import SyncsView
+    from panel.admin.timeline_page import TimelineView
 
     admin.add_view(RunsView())
     admin.add_view(ChangesView())
     admin.add_view(DataView())
     admin.add_view(QualityView())
     admin.add_view(ReportsView())
+    admin.add_view(SourcesView())
     admin.add_view(SyncsView())
     admin.add_view(FirstStepsView())
+    admin.add_view(TimelineView())

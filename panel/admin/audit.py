@@ -86,7 +86,7 @@ ABOUT_A_SOURCE = (
     "first_page_previewed",
     "report_exported",
 )
-RUNS = {"run": "", "by_run": lazy("published by"), "undoes": lazy("undone")}
+RUNS = {"run": "", "by": lazy("superseded by"), "by_run": lazy("published by"), "undoes": lazy("undone")}
 DETAIL_WORDS = {
     "acts_for": lazy("acts for"),
     "active": lazy("may sign in"),

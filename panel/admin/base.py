@@ -1,5 +1,6 @@
 """What the pages share: who may open them, answers to buttons, and numbers read from addresses."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -39,13 +40,16 @@ def done(ok: bool, message: str, back: str, go: str | None = None) -> ResponseRe
     return redirect(go or back)
 
 
-def fragment(html: str, *, active: bool, announce: str = "") -> Response:
-    """A part of a page that refreshes itself: quickly while something is active."""
+def fragment(html: str, *, active: bool, announce: Sequence[str] = ()) -> Response:
+    """A part of a page that refreshes itself: quickly while something is active.
+
+    announce: what those who hear the page are told, as far as they have not been told it.
+    """
     response = make_response(html)
     response.headers["X-Engine"] = "down" if show.engine_is_down() else "up"
     response.headers["X-Poll-Seconds"] = str(ACTIVE_SECONDS if active else IDLE_SECONDS)
     if announce:
-        response.headers["X-Announce"] = quote(announce)
+        response.headers["X-Announce"] = ",".join(quote(text, safe="") for text in announce)
     return response
 
 

@@ -134,7 +134,7 @@ class ExportPages:
         """The moving part of that page."""
         one = _mine(export_id)
         html = self.render("parts/export_state.html", one=one, **_words())
-        return base.fragment(html, active=one.making, announce=one.text if not one.making else "")
+        return base.fragment(html, active=one.making, announce=[] if one.making else [one.text])
 
     @expose("/exports/<uuid:export_id>/file")
     def export_file(self, export_id: UUID) -> ResponseReturnValue:

@@ -1,17 +1,16 @@
 """The lamps of the gateways on the status page: icon, word and colour; since when, why, and when it is asked again."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
 from markupsafe import Markup
-from sqlalchemy.orm import Session
 
-from panel import gateways, letter, persian
+from panel import letter, persian
 from panel.admin import show, sources
 from panel.auth.locale import current
-from panel.config import Config
 from panel.gateways import Gateway
 
 WORDS = {
@@ -45,12 +44,14 @@ class Shown:
     lines: list[str]
     answered_at: datetime | None
     announced: str | None  # to those who hear the page: what is not as it should be
-    for_keeper: bool = False  # there is something to write to its keeper
+    for_keeper: bool = (
+        False  # there is something to write to its keeper, which the card above does not lead to
+    )
 
 
-def shown(session: Session, config: Config, now: datetime) -> list[Shown]:
-    """Every gateway of the sources."""
-    return [_shown(one, now) for one in gateways.gateways(session, config)]
+def shown(gateways: Iterable[Gateway], now: datetime) -> list[Shown]:
+    """These gateways as the page shows them."""
+    return [_shown(one, now) for one in gateways]
 
 
 def _shown(one: Gateway, now: datetime) -> Shown:
@@ -64,7 +65,7 @@ def _shown(one: Gateway, now: datetime) -> Shown:
         lines=[line for line in (_why(one), _next(one, now), _budget(one)) if line],
         answered_at=one.lamp.answered_at,
         announced=f"{one.address}: {word}" if one.light in ("amber", "red") else None,
-        for_keeper=letter.of_gateway(one, now) is not None,
+        for_keeper=one.light != "red" and letter.of_gateway(one, now) is not None,
     )
 
 

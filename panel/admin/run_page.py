@@ -1,23 +1,19 @@
-"""One run as its page shows it: how far it is, how long it will take, its parts, and what went wrong."""
+"""One run as its page shows it: how far it is, how long it will take, and what went wrong."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from fetchers.core.errors import FetchError
 from panel import explain, rehearsals, usual
 from panel.admin import show, sources
 from panel.config import Config
-from panel.models import ACTIVE, RunLog, RunPartition, SyncRun
+from panel.models import SyncRun
 
-PARTS_A_PAGE = 25
-LOG_LINES = 500
 # Fewer finished parts say nothing about the rest.
 ENOUGH_PARTS = 3
-STATES_FIRST = ("failed", "held", "staged", "done", "resumed", "planned", "not_due")
 
 
 @dataclass(frozen=True)
@@ -53,26 +49,17 @@ class Rehearsed:
     trouble: str | None = None
 
 
-@dataclass(frozen=True)
-class Parts:
-    """A page of the parts, failed ones first."""
-
-    rows: list[RunPartition]
-    total: int
-    states: list[tuple[str, int]]
-    state: str | None
-    page: int
-    pages: int
-
-
-def progress(run: SyncRun, session: Session, now: datetime) -> Progress:
+def progress(run: SyncRun, session: Session, now: datetime, taken_over: int = 0) -> Progress:
+    """How far a run is. taken_over: parts that its newest attempt found done; they say nothing of its speed."""
     known = usual.usual(session, run.sync_id, run.mode, before=run.id)
     elapsed = sources.elapsed(run, now)
     took = elapsed if elapsed is not None else run.duration_seconds
     finished = run.partitions_done + run.partitions_failed + run.partitions_held
     left = None
-    if elapsed and run.partitions_planned and finished >= ENOUGH_PARTS and run.status == "running":
-        left = elapsed / finished * (run.partitions_planned - finished)
+    mine = finished - taken_over
+    if run.attempts and run.partitions_planned and mine >= ENOUGH_PARTS and run.status == "running":
+        since = max((now - run.attempts[-1].started_at).total_seconds(), 0)
+        left = since / mine * (run.partitions_planned - finished)
     return Progress(
         planned=run.partitions_planned,
         done=run.partitions_done,
@@ -120,52 +107,3 @@ def rehearsed(run: SyncRun, config: Config) -> Rehearsed | None:
 def counts(run: SyncRun) -> list[tuple[str, str, int]]:
     """The counts in their fixed order: name, word, number."""
     return [(name, str(word), getattr(run, name)) for name, word in show.COUNT_WORDS.items()]
-
-
-def parts(run: SyncRun, session: Session, state: str | None, page: int) -> Parts:
-    """A page of the run's parts; those that need somebody come first."""
-    counted = session.execute(
-        select(RunPartition.state, func.count())
-        .where(RunPartition.run_id == run.id)
-        .group_by(RunPartition.state)
-    )
-    by_state: dict[str, int] = {row[0]: row[1] for row in counted}
-    state = state if state in by_state else None
-    total = by_state[state] if state else sum(by_state.values())
-    pages = max(1, -(-total // PARTS_A_PAGE))
-    page = min(page, pages)
-    where: list[ColumnElement[bool]] = [RunPartition.run_id == run.id]
-    if state:
-        where.append(RunPartition.state == state)
-    rank = case({name: number for number, name in enumerate(STATES_FIRST)}, value=RunPartition.state, else_=9)
-    rows = session.scalars(
-        select(RunPartition)
-        .where(*where)
-        .order_by(rank, RunPartition.position)
-        .offset((page - 1) * PARTS_A_PAGE)
-        .limit(PARTS_A_PAGE)
-    ).all()
-    states = sorted(by_state.items(), key=lambda pair: STATES_FIRST.index(pair[0]))
-    return Parts(list(rows), total, states, state, page, pages)
-
-
-def log_lines(run_id: int, session: Session, after: int = 0) -> list[RunLog]:
-    """The log's lines after one of them, oldest first; at first, the newest LOG_LINES."""
-    lines = select(RunLog).where(RunLog.run_id == run_id, RunLog.id > after)
-    if after:
-        return list(session.scalars(lines.order_by(RunLog.id).limit(LOG_LINES)))
-    newest = session.scalars(lines.order_by(RunLog.id.desc()).limit(LOG_LINES)).all()
-    return list(reversed(newest))
-
-
-def empty_log(run: SyncRun, config: Config, now: datetime) -> str:
-    """What stands in the place of a log without a line."""
-    if run.status in ACTIVE:
-        return _("Nothing to report yet. Only what is out of the ordinary is written here.")
-    days = config.keep.details
-    if days and run.requested_at < now - timedelta(days=days):
-        return _(
-            "The log and the parts of a run are kept for %(days)s days; its counts and its changes stay.",
-            days=show.digits(days),
-        )
-    return _("Nothing was written to the log of this run.")

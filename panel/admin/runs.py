@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from flask import abort, jsonify, request, url_for
+from flask import Response, abort, jsonify, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext as _
@@ -12,14 +12,25 @@ from flask_login import current_user
 from sqlalchemy import ColumnElement, func, select
 
 from panel import audit, days, decisions, doorbell, letter, runs
-from panel.admin import base, changes, day_boxes, run_page, show, sources, undoing
+from panel.admin import (
+    base,
+    changes,
+    day_boxes,
+    run_actions,
+    run_log,
+    run_page,
+    run_parts,
+    show,
+    sources,
+    timeline_page,
+    undoing,
+)
 from panel.admin.held_page import HeldPages
 from panel.admin.letters import letters
 from panel.auth.roles import requires
 from panel.clock import utcnow
 from panel.extensions import db
 from panel.models import ACTIVE, STATUSES, DataSync, SyncRun
-from panel.persian import tehran
 
 RUNS_A_PAGE = 30
 COUNTED_UP_TO = 10_000
@@ -77,17 +88,26 @@ class RunsView(HeldPages, base.PanelView):
 
     @expose("/<int:run_id>")
     def one(self, run_id: int) -> ResponseReturnValue:
-        run = _run(run_id)
-        lines = run_page.log_lines(run.id, db.session())
-        nothing = run_page.empty_log(run, base.config(), utcnow())
-        return self.render("run.html", **self._page(run), lines=lines, nothing=nothing, clock=_clock)
+        run, search = _run(run_id), _log_search()
+        return self.render(
+            "run.html",
+            **self._page(run),
+            whole_map=True,
+            live_url=base.address_at(url_for("runs.live", run_id=run.id)),
+            log=run_log.excerpt(run.id, db.session(), search),
+            log_search=search,
+            nothing=run_log.nothing(run, base.config(), search, utcnow()),
+            clock=run_log.clock,
+        )
 
     @expose("/<int:run_id>/live")
     def live(self, run_id: int) -> ResponseReturnValue:
-        """The moving part of a run's page."""
+        """The moving part of a run's page. shape: of the map that it has; the same one comes as its states alone."""
         run = _run(run_id)
-        html = self.render("parts/run_state.html", **self._page(run))
-        return base.fragment(html, active=run.status in ACTIVE, announce=str(show.STATUS_WORDS[run.status]))
+        page = self._page(run)
+        whole = request.args.get("shape") != page["maps"].shape
+        html = self.render("parts/run_state.html", **page, whole_map=whole)
+        return base.fragment(html, active=run.status in ACTIVE, announce=[str(show.STATUS_WORDS[run.status])])
 
     @expose("/<int:run_id>/log")
     def log(self, run_id: int) -> ResponseReturnValue:
@@ -97,15 +117,22 @@ class RunsView(HeldPages, base.PanelView):
         after = request.args.get("after", "0")
         if not after.isascii() or not after.isdigit() or len(after) > 15:
             abort(400)
-        lines = run_page.log_lines(run_id, db.session(), int(after))
+        found = run_log.excerpt(run_id, db.session(), _log_search(), int(after))
         return jsonify(
             ended=ended,
-            more=len(lines) >= run_page.LOG_LINES,
-            lines=[
-                {"id": line.id, "at": _clock(line), "level": line.level, "message": line.message}
-                for line in lines
-            ],
+            last=found.last,
+            more=found.more,
+            lines=[run_log.to_dict(line) for line in found.lines],
         )
+
+    @expose("/<int:run_id>/log.txt")
+    def log_file(self, run_id: int) -> ResponseReturnValue:
+        """The whole log as a file."""
+        run = _run(run_id)
+        text = stream_with_context(run_log.file(run.id, db.session()))
+        answer = Response(text, mimetype="text/plain")
+        answer.headers["Content-Disposition"] = f"attachment; filename=run-{run.id}.log"
+        return answer
 
     @expose("/<int:run_id>/changes")
     def changes(self, run_id: int) -> ResponseReturnValue:
@@ -152,15 +179,22 @@ class RunsView(HeldPages, base.PanelView):
     def _page(self, run: SyncRun) -> dict[str, Any]:
         session = db.session()
         now = utcnow()
-        state = request.args.get("state")
+        one = sources.source(run.sync, session, base.config(), now)
+        parts = run_parts.shown(run, session, request.args)
+        run_url = url_for("runs.one", run_id=run.id)
         return {
             "run": run,
-            "one": sources.source(run.sync, session, base.config(), now),
+            "one": one,
+            "actions": run_actions.actions(run, one),
             "label": sources.listing(run.sync).label(show.current()),
-            "progress": run_page.progress(run, session, now),
+            "progress": run_page.progress(run, session, now, parts.taken_over),
             "why": run_page.explanation(run, now),
             "counts": run_page.counts(run),
-            "parts": run_page.parts(run, session, state, base.page_number("parts_page")),
+            "maps": parts.maps,
+            "parts": parts.parts,
+            "campuses": parts.campuses,
+            "parts_at": lambda **changes: _parts_at(run_url, **changes),
+            "story": timeline_page.round_run(run),
             "active": run.status in ACTIVE,
             "waits": decisions.waits(run),
             "for_keeper": letter.is_for_keeper(run),
@@ -168,7 +202,7 @@ class RunsView(HeldPages, base.PanelView):
             "now": now,
             "seconds": base.ACTIVE_SECONDS if run.status in ACTIVE else base.IDLE_SECONDS,
             "part_words": show.PART_WORDS,
-            "run_url": url_for("runs.one", run_id=run.id),
+            "run_url": run_url,
             "diary": undoing.of_run(run),
             "rehearsed": run_page.rehearsed(run, base.config()),
         }
@@ -204,6 +238,11 @@ def _run(run_id: int) -> SyncRun:
     return run
 
 
-def _clock(line: Any) -> str:
-    """The time of a log line: Latin digits, Tehran."""
-    return f"{tehran(line.at):%H:%M:%S}"
+def _log_search() -> str:
+    return request.args.get("log", "").strip()[: run_log.LONGEST_SEARCH]
+
+
+def _parts_at(run_url: str, **changes: Any) -> str:
+    """The list of parts as this page has it, with something of it changed; another state begins at its first page."""
+    changes = {"parts_page": None, "shape": None, "lang": None, **changes}
+    return base.address_at(run_url, **changes) + "#parts"

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from fetchers.core import registry
 from fetchers.core.clean import to_jalali
-from panel import causes, explain, persian, settings
+from panel import causes, explain, part_map, persian, settings
 from panel.auth.locale import current
 from panel.clock import utcnow
 from panel.holidays import Trouble
@@ -109,6 +109,11 @@ def number(value: float | None) -> str:
 def digits(text: object) -> str:
     """A text with its digits in the reader's script."""
     return persian.digits(str(text), current())
+
+
+def time_of_day(at: datetime) -> str:
+    """The clock in Tehran, ۱۴:۰۵: where the day stands above it."""
+    return digits(f"{persian.tehran(at):%H:%M}")
 
 
 def duration(seconds: float | None) -> str:
@@ -218,6 +223,11 @@ def run_badge(run: SyncRun) -> Markup:
     return status_badge(run.status)
 
 
+def healing_badge() -> Markup:
+    """Of a failure that needs nobody: quieter than one that does."""
+    return badge("pending", "clock", _("Will be tried again"))
+
+
 def _rehearsal_badge(run: SyncRun) -> Markup:
     mark = badge("none", "eye", _("Rehearsal"))
     if run.status == "success" and not run.partitions_held:
@@ -296,14 +306,20 @@ def setting_title(name: str) -> str:
     return name
 
 
-def part_name(part: str) -> str:
-    """campus=1110,term=4051 in words; the whole source where it has no parts."""
+def part_name(part: str, campuses: Mapping[str, str] | None = None) -> str:
+    """campus=1110,term=4051 in words; the whole source where it has no parts. campuses: their names, by code."""
     if not part:
         return _("the whole source")
     words = {"campus": _("campus"), "term": _("term")}
-    pairs = [pair.partition("=") for pair in part.split(",")]
-    comma = "، " if current() == "fa" else ", "
-    return digits(comma.join(f"{words.get(name, name)} {value}" for name, _eq, value in pairs))
+    stream, names = part_map.named(part)
+    told = [stream] if stream else []
+    for name, value in names.items():
+        called = (campuses or {}).get(value, value) if name == "campus" else value
+        if called == value:
+            told.append(f"{words.get(name, name)} {value}")
+        else:  # in whichever script its name is
+            told.append(f"\u2068{called}\u2069 ({value})")
+    return digits(listed(told))
 
 
 def here() -> str:
@@ -371,10 +387,14 @@ def is_demo() -> bool:
 
 
 def engine_is_down() -> bool:
+    """Whether nothing starts runs now; asked once for each request."""
     from panel.engine.lease import holder
     from panel.extensions import db
 
-    return holder(db.session()) is None
+    if "engine_is_down" not in g:
+        g.engine_is_down = holder(db.session()) is None
+    down: bool = g.engine_is_down
+    return down
 
 
 def install(app: Flask) -> None:
@@ -389,6 +409,7 @@ def install(app: Flask) -> None:
         engine_is_down=engine_is_down,
         exact=exact,
         explained=explained,
+        healing_badge=healing_badge,
         here=here,
         icon=icon,
         is_demo=is_demo,
@@ -401,6 +422,7 @@ def install(app: Flask) -> None:
         script_texts=script_texts,
         today=today,
         starter=starter,
+        time_of_day=time_of_day,
         unusual_advice=UNUSUAL_ADVICE,
         unusual_words=UNUSUAL_WORDS,
         run_badge=run_badge,

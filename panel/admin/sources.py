@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 from flask import url_for
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from fetchers.core import registry
 from fetchers.core.clean.text import fold
 from fetchers.core.fetcher import Fetcher
-from panel import decisions, lateness, persian, runs, settings
+from panel import attention, decisions, lateness, persian, runs, settings
 from panel.admin import schema_words, show
 from panel.auth.locale import current
 from panel.config import Config
@@ -91,6 +92,7 @@ class Source:
     paused_until: datetime | None = None  # a person's pause that is not over
     waiting: str | None = None  # why nothing moves, and when it goes on
     behind: int = 0  # runs that are before it, where all places are taken
+    heals: bool = False  # its newest run failed, and is made up for without a person
 
     @property
     def active(self) -> bool:
@@ -125,17 +127,23 @@ class Standing:
     status: str | None
     broken: str | None
     missing: str | None
-    held: bool  # a run of it waits for a decision
-    late: bool  # a turn of it is overdue, or its data are stale
+    hold: attention.Hold | None = None
+    halt: attention.Halt | None = None
+    timeliness: lateness.Timeliness | None = None  # of one that is not in time
 
     @property
     def active(self) -> bool:
         return self.status in ACTIVE
 
+    @cached_property
+    def need(self) -> str | None:
+        """What it needs a person for (attention.KINDS); until somebody does something, it stays as it is."""
+        return attention.kind_of(self)
+
     @property
-    def needs_a_person(self) -> bool:
-        """Whether it stays as it is until somebody does something."""
-        return bool(self.broken or self.missing or self.held or self.late or self.status == "failed")
+    def heals(self) -> bool:
+        """Whether its newest run failed, and is made up for without a person."""
+        return self.status == "failed" and self.need is None
 
 
 @dataclass(frozen=True)
@@ -191,8 +199,9 @@ def standings(session: Session, config: Config, now: datetime) -> list[Standing]
     )  # fmt: skip
     files: dict[str, registry.Listing] = {}
     missing = _Missing(session, config)
-    held = decisions.waiting_syncs(session)
-    late = {sync.id for sync, _how in lateness.needing_a_person(session, now)}
+    holds = {id: attention.Hold(*waits) for id, waits in decisions.waiting_syncs(session).items()}
+    late = {sync.id: how for sync, how in lateness.not_in_time(session, now)}
+    halts = attention.halts(session, now)
     locale, found = current(), []
     for id, key, fetcher, stored, secrets, status in session.execute(select(*columns).order_by(DataSync.key)):
         if fetcher not in files:
@@ -206,8 +215,9 @@ def standings(session: Session, config: Config, now: datetime) -> list[Standing]
                 status=status,
                 broken=file.error,
                 missing=missing.of(file, stored, secrets),
-                held=id in held,
-                late=id in late,
+                hold=holds.get(id),
+                halt=halts.get(id),
+                timeliness=late.get(id),
             )
         )
     return found
@@ -222,13 +232,13 @@ def choose(everything: Sequence[Standing], search: str, which: str | None, page:
     fitting = [
         one
         for one in everything
-        if (which != "needs" or one.needs_a_person)
+        if (which != "needs" or one.need)
         and (which != "active" or one.active)
         and all(word in fold(f"{one.label} {one.key}") for word in words)
     ]
     pages = max(1, -(-len(fitting) // SOURCES_A_PAGE))
     if pages > 1:
-        fitting.sort(key=lambda one: not one.needs_a_person)
+        fitting.sort(key=lambda one: one.need is None)
     page = min(page, pages)
     return Chosen(fitting[(page - 1) * SOURCES_A_PAGE : page * SOURCES_A_PAGE], len(fitting), page, pages)
 
@@ -238,19 +248,23 @@ def sources(session: Session, config: Config, now: datetime, chosen: Sequence[St
     wanted = select(DataSync).where(DataSync.id.in_([one.id for one in chosen]))
     syncs = {sync.id: sync for sync in session.scalars(wanted)}
     missing = {one.id: one.missing for one in chosen}
-    return _built([syncs[one.id] for one in chosen if one.id in syncs], missing, session, config, now)
+    healing = {one.id for one in chosen if one.heals}
+    return _built(
+        [syncs[one.id] for one in chosen if one.id in syncs], missing, healing, session, config, now
+    )
 
 
 def source(sync: DataSync, session: Session, config: Config, now: datetime) -> Source:
     """One source as the status table shows it."""
     missing = _Missing(session, config).of(listing(sync), json.dumps(sync.settings), sync.secrets)
-    [one] = _built([sync], {sync.id: missing}, session, config, now)
+    [one] = _built([sync], {sync.id: missing}, set(), session, config, now)
     return one
 
 
 def _built(
     syncs: Sequence[DataSync],
     missing: Mapping[int, str | None],
+    healing: Collection[int],
     session: Session,
     config: Config,
     now: datetime,
@@ -289,6 +303,7 @@ def _built(
                 paused_until=sync.paused_until if sync.paused_until and now < sync.paused_until else None,
                 waiting=show.waiting(run, now) if run is not None else None,
                 behind=behind if behind >= config.runs_at_once else 0,
+                heals=sync.id in healing and run is not None and run.status == "failed",
             )
         )
     return found

@@ -7,18 +7,19 @@ from flask.typing import ResponseReturnValue
 from flask_admin import AdminIndexView, expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
-from flask_babel import ngettext
 from flask_login import current_user
+from sqlalchemy import func, select
 
-from panel import gateways, holidays, letter
-from panel.admin import base, gateway_lamps, show, sources, steps
+from panel import gateways, letter
+from panel.admin import attention_card, base, gateway_lamps, show, sources, steps
 from panel.admin.letters import letters
 from panel.clock import utcnow
 from panel.extensions import db
-from panel.zones import TEHRAN
+from panel.models import SyncRun
 
 LONGEST_SEARCH = 100
 MOST_ANNOUNCED = 20
+MOST_CHARTS = 5  # sources; where there are more, each has its charts on its own page
 WHICH_WORDS = {"needs": lazy("Those that need you"), "active": lazy("Those being synced now")}
 
 
@@ -37,12 +38,18 @@ class StatusView(AdminIndexView):
 
     @expose("/status/rows")
     def rows(self) -> ResponseReturnValue:
-        """The rows alone, for the open page that asks again and again."""
+        """The rows alone, for the open page that asks again and again.
+
+        204 where no run has begun since those that it shows, and nothing was under way then (`X-Newest`).
+        """
+        if request.headers.get("X-Newest") == _newest():
+            return "", 204
         table = self._table()
         html = self.render("parts/source_rows.html", **table)
-        lamps = [one.announced for one in table["gateways"] if one.announced]
-        announce = " · ".join([_announced(table["sources"], table["summary"]), *lamps])
-        return base.fragment(html, active=table["active"], announce=announce)
+        answer = base.fragment(html, active=table["active"], announce=table["announced"])
+        if not table["active"]:
+            answer.headers["X-Newest"] = table["newest"]
+        return answer
 
     @expose("/gateways/letter")
     def letter(self) -> ResponseReturnValue:
@@ -59,15 +66,20 @@ class StatusView(AdminIndexView):
 
     def _table(self) -> dict:
         session, config, now = db.session(), base.config(), utcnow()
+        newest = _newest()  # before all else: a run that begins meanwhile is news to the page
         search = request.args.get("search", "")[:LONGEST_SEARCH].strip()
         which = request.args.get("which") if request.args.get("which") in WHICH_WORDS else None
         everything = sources.standings(session, config, now)
         chosen = sources.choose(everything, search, which, base.page_number())
         found = sources.sources(session, config, now, chosen.standings)
         active = any(one.active for one in found)
+        lamps = gateways.gateways(session, config)
+        shown = gateway_lamps.shown(lamps, now)
+        keys = {one.key for one in chosen.standings}
+        card = attention_card.card(everything, keys, lamps, session, config, now)
         return {
             "sources": found,
-            "several_pages": len(everything) > sources.SOURCES_A_PAGE,
+            "filters": len(everything) > sources.SOURCES_A_PAGE or bool(search or which),
             "search": search,
             "which": which,
             "page": chosen.page,
@@ -76,49 +88,30 @@ class StatusView(AdminIndexView):
             "rows_url": base.address_at(url_for("admin.rows")),
             "address_with": partial(base.address_at, url_for("admin.index")),
             "active": active,
+            "newest": newest,
+            "with_charts": found if len(everything) <= MOST_CHARTS else [],
             "is_new": not config.demo
             and steps.is_new(
                 session, any_complete=any(not one.missing and not one.broken for one in everything)
             ),
-            "gateways": gateway_lamps.shown(session, config, now),
+            "gateways": shown,
+            "card": card,
+            "announced": _announced(found, card, shown),
             "now": now,
             "seconds": base.ACTIVE_SECONDS if active else base.IDLE_SECONDS,
-            "summary": _summary(everything),
-            "troubles": holidays.troubles(session, now.astimezone(TEHRAN).date()),
         }
 
 
-def _announced(found: list[sources.Source], summary: str) -> str:
-    """What those who hear the page are told when it has moved: each source's state, or all in one sentence."""
-    if len(found) > MOST_ANNOUNCED:  # it goes in a header, which a proxy in front may find too long
-        return summary
-    return " · ".join(
-        f"{one.label}: {show.STATUS_WORDS[one.run.status if one.run else None]}" for one in found
-    )
+def _newest() -> str:
+    """The number of the newest run."""
+    return str(db.session().scalar(select(func.max(SyncRun.id))) or 0)
 
 
-def _summary(found: list[sources.Standing]) -> str:
-    """The answer to "is all well?" in one sentence."""
-    needs = [one for one in found if one.needs_a_person]
-    if not found:
-        return ""
-    if needs:
-        return _("%(n)s of %(all)s sources need you.", n=show.number(len(needs)), all=show.number(len(found)))
-    active = sum(one.active for one in found)
-    if active:
-        return ngettext(
-            "%(n)s source is being synced now.",
-            "%(n)s sources are being synced now.",
-            active,
-            n=show.number(active),
-        )
-    in_step = sum(one.status == "success" for one in found)
-    if in_step == len(found):
-        return _("All sources are in step.")
-    if in_step:
-        return _(
-            "%(n)s of %(all)s sources are in step; press “Sync” beside the others.",
-            n=show.number(in_step),
-            all=show.number(len(found)),
-        )
-    return _("Press “Sync” beside a source to bring it in step.")
+def _announced(
+    found: list[sources.Source], card: attention_card.Card, lamps: list[gateway_lamps.Shown]
+) -> list[str]:
+    """What those who hear the page are told: what needs somebody, and each source's state."""
+    told = card.announced
+    if len(found) <= MOST_ANNOUNCED:  # it goes in a header, which a proxy in front may find too long
+        told += [f"{one.label}: {show.STATUS_WORDS[one.run.status if one.run else None]}" for one in found]
+    return told + [one.announced for one in lamps if one.announced]

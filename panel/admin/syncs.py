@@ -20,6 +20,7 @@ from panel.admin import (
     choosing,
     fault_page,
     first_page,
+    run_actions,
     schedule_form,
     schema_page,
     settings_form,
@@ -178,14 +179,16 @@ def _came_from(key: str) -> str:
 
 
 def _wish(sync: DataSync) -> dict[str, Any]:
-    """What the pressed button asks for. rehearsed: the number of a rehearsal, to be done for real as it was tried."""
-    rehearsed = request.form.get("rehearsed", "")
-    if rehearsed:
-        number = int(rehearsed) if rehearsed.isascii() and rehearsed.isdigit() and len(rehearsed) < 16 else 0
-        run = db.session.get(SyncRun, number)
-        if run is None or not run.dry_run or run.sync_id != sync.id:
-            abort(404)
-        return {"mode": run.mode, "dry_run": False, "partitions": run.partitions_wanted}
+    """What the pressed button asks for. rehearsed: the number of a rehearsal, to be done for real as it was tried;
+    again: that of a run, to be done once more."""
+    for name, rehearsal in (("rehearsed", True), ("again", False)):
+        text = request.form.get(name, "")
+        if text:
+            number = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+            run = db.session.get(SyncRun, number)
+            if run is None or run.dry_run is not rehearsal or run.sync_id != sync.id:
+                abort(404)
+            return run_actions.repeated(run)
     mode = "full" if request.form.get("mode") == "full" else "incremental"
     return {"mode": mode, "dry_run": "dry_run" in request.form}
 

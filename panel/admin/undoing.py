@@ -16,18 +16,24 @@ from panel.auth.locale import current
 from panel.clock import utcnow
 from panel.extensions import db
 from panel.models import ACTIVE, DataSync, SyncRun
+from panel.undoing import N_
 
 LINES_SHOWN = 50
+NOT_TOLD = N_("The change diary has nothing of this run, so there is nothing to undo.")
 
 
 @dataclass(frozen=True)
 class OfRun:
-    """What a run's page says of diary and undo. about: the run that this one takes back."""
+    """What a run's page says of diary and undo. cannot: why it cannot be undone; about: the run that it takes back."""
 
     kinds: list[tuple[str, str, int]]
-    can_undo: bool
+    cannot: str | None
     undone: bool
     about: SyncRun | None
+
+    @property
+    def can_undo(self) -> bool:
+        return self.cannot is None
 
 
 def of_run(run: SyncRun) -> OfRun:
@@ -35,9 +41,12 @@ def of_run(run: SyncRun) -> OfRun:
     where = rehearsals.diary_url(base.config(), run)
     found = {} if run.status in ACTIVE else diary.counts(where, run.uuid)
     about = session.get(SyncRun, run.about_run_id) if run.about_run_id else None
+    why_not = undoing.why_not(session, run)
+    if why_not is None and not found:
+        why_not = NOT_TOLD
     return OfRun(
         [(kind, str(word), found[kind]) for kind, word in change_rows.KIND_WORDS.items() if kind in found],
-        bool(found) and undoing.why_not(session, run) is None,
+        None if why_not is None else _(why_not),
         undoing.is_undone(session, run),
         about,
     )

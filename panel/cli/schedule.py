@@ -137,7 +137,7 @@ def _change(house: House, key: str, given: dict[str, Any], wishes: list[str], no
         schedules.set_schedule(sync, kind, every, cron, rules, calendar, now)
         runs.resume(session, sync, now=now)
         words, due = schedule_words(sync, now), sync.next_run_at
-        audit.record(session, ACTOR, "schedule_changed", key, schedule=words)
+        audit.record(session, ACTOR, "schedule_changed", key, kind=kind)
     return f"{key}: {words}" + ("" if due is None else f", next at {moment(due)} (Tehran)")
 
 

@@ -19,6 +19,7 @@ BY_ROLE = (
     "status",
     "run-ended",
     "run-held",
+    "timeline",
     "vanishing",
     "rehearsal",
     "diary",

@@ -15,6 +15,7 @@ PRINTED = (
     "run-ended",
     "run-held",
     "runs",
+    "timeline",
     "diary",
     "vanishing",
     "report",

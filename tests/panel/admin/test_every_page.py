@@ -15,8 +15,9 @@ FRAGMENTS = {
 }
 NO_PAGES = {
     *FRAGMENTS,
-    *("health.healthz", "runs.log", "runs.held_export"),  # JSON, and a file
-    *("syncs.index", "data.index"),  # lead elsewhere
+    *("health.healthz", "runs.log", "runs.log_file", "runs.held_export"),  # JSON, and files
+    *("syncs.index", "data.index", "sources.index"),  # lead elsewhere
+    "sources.trend",  # JSON too: what the charts of a source draw
     "auth.login",  # for strangers alone: both go there first
     *("data.exported", "data.exported_live", "data.export_file"),  # of an export that was asked for
     "admin.letter",  # of a gateway that is down; it looks like that of a run

@@ -37,7 +37,7 @@ def row_of(page: str, key: str) -> str:
 def test_the_status_row_asks_for_a_decision_with_three_buttons(held: int, reza: FlaskClient) -> None:
     page = read(reza, "/")
     row = row_of(page, "students")
-    assert "This needs your decision." in row and f"/runs/{held}/held" in row
+    assert "Needs approval" in row and f"/runs/{held}/held" in row
     for button in (f'id="approve-{held}"', f'id="reject-{held}"', f'id="again-{held}"'):
         assert button in row
     assert "sources need you" in page
@@ -103,7 +103,7 @@ def test_keeping_the_old_data_ends_the_question(house: House, held: int, reza: F
     assert press(reza, f"/runs/{held}/reject").json["ok"]
     assert held_run.decided(house, held) == ("rejected", "reza")
     row = row_of(read(reza, "/"), "students")
-    assert "This needs your decision." not in row and "approve-" not in row
+    assert "Who would vanish" not in row and "approve-" not in row
     assert "Old data kept" in row and 'id="act-students"' in row
     page = read(reza, f"/runs/{held}")
     assert "Old data kept · by reza" in page

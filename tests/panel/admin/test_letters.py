@@ -6,6 +6,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from panel.config import Config
+from panel.persian import digits
 from tests.panel import gateway_states as states
 from tests.panel.admin.conftest import read
 from tests.panel.admin.example_house import PASSWORD
@@ -30,8 +31,8 @@ def test_the_page_of_a_failed_run_leads_to_a_letter_in_both_languages(
     (first, english), (second, persian) = letters(read(sara, f"/runs/{run}/letter"))
     assert (first, second) == ("en", "fa")
     assert "The gateway has a fault of its own." in english and "خود درگاه دچار خطا شده است." in persian
-    for told in (english, persian):
-        assert "https://gateway.example.ac.ir" in told and f"{run}" in told
+    for told, number in ((english, f"run {run}"), (persian, f"اجرای شمارهٔ {digits(run, 'fa')}")):
+        assert "https://gateway.example.ac.ir" in told and number in told
         assert PASSWORD not in told and "hamgam\n" not in told
     assert [language for language, _ in letters(read(sara, f"/runs/{run}/letter?lang=fa"))] == ["fa", "en"]
 

@@ -16,6 +16,7 @@ PAGES = (
     "/runs/",
     "/runs/4",
     "/runs/8",
+    "/timeline/",
     "/data/faculty",
     "/data/faculty/row?id=1",
     "/syncs/students/settings",

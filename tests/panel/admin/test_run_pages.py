@@ -3,13 +3,15 @@
 import re
 from datetime import timedelta
 
+import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from panel.admin import run_page
 from panel.clock import utcnow
 from panel.db import writing
-from panel.models import RunLog, SyncRun
+from panel.models import RunLog, RunPartition, SyncRun
 from tests.panel.admin.conftest import read
 
 House = sessionmaker[Session]
@@ -117,3 +119,20 @@ def test_a_run_whose_log_went_with_its_age_says_so(house: House, sara: FlaskClie
     with writing(house) as session:
         session.get_one(SyncRun, run).requested_at = utcnow() - timedelta(days=31)
     assert "are kept for 30 days; its counts and its changes stay" in read(sara, f"/runs/{run}")
+
+
+def test_parts_that_an_earlier_attempt_finished_do_not_make_the_rest_look_quick(
+    house: House, sara: FlaskClient
+) -> None:
+    run = run_id(house, "running")
+    with house() as session:
+        before = run_page.progress(session.get_one(SyncRun, run), session, utcnow())
+        after = run_page.progress(session.get_one(SyncRun, run), session, utcnow(), taken_over=12)
+        assert before.left and after.left
+        assert after.left == pytest.approx(before.left * 15 / 3, rel=0.01)
+        few = run_page.progress(session.get_one(SyncRun, run), session, utcnow(), taken_over=13)
+        assert few.left is None
+    with writing(house) as session:
+        mine = (RunPartition.run_id == run, RunPartition.state == "done")
+        session.execute(update(RunPartition).where(*mine).values(state="resumed"))
+    assert "Left, about" not in read(sara, f"/runs/{run}")

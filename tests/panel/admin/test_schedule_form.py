@@ -199,14 +199,14 @@ def test_turns_without_a_run_are_listed_with_their_reason(house: House, maryam: 
 
 
 def test_the_status_page_warns_before_the_list_of_holidays_ends(house: House, maryam: FlaskClient) -> None:
-    assert 'data-trouble="calendar"' not in read(maryam, "/")
+    assert 'data-need="calendar"' not in read(maryam, "/")
     save(maryam, schedule_kind="nightly", night_at="02:30")
     page = read(maryam, "/")
-    assert 'data-trouble="calendar"' in page and "No holidays are listed, so Students" in page
+    assert 'data-need="calendar"' in page and "No holidays are listed, so Students" in page
     far = utcnow().date() + timedelta(days=90)
     with writing(house) as session:
         holidays.write(session, [holidays.Line("holiday", far, far)], keep=True)
-    assert 'data-trouble="calendar"' not in read(maryam, "/")
+    assert 'data-need="calendar"' not in read(maryam, "/")
 
 
 def test_a_schedule_that_has_run_out_is_seen_in_its_row(house: House, maryam: FlaskClient) -> None:

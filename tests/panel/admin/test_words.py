@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from panel.admin import show, sources, status
+from panel import attention
+from panel.admin import attention_card, show, sources
 from panel.admin.audit import who, written_out
 from panel.models import AuditEntry
 
@@ -17,9 +18,14 @@ def english(app: Flask) -> Any:
 
 
 def source(state: str | None) -> sources.Standing:
+    halts = {
+        "failed": attention.Halt(attention.Setback(7, None, heals=False)),
+        "heals": attention.Halt(attention.Setback(7, None, heals=True)),
+    }
     return sources.Standing(
-        1, "faculty", "Faculty", state, broken=None, missing=None, held=state == "held", late=False
-    )
+        1, "faculty", "Faculty", "failed" if state == "heals" else state, broken=None, missing=None,
+        hold=attention.Hold(7, None) if state == "held" else None, halt=halts.get(state or ""),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -32,13 +38,15 @@ def source(state: str | None) -> sources.Standing:
         (("success", "running"), "1 source is being synced now."),
         (("failed", "running"), "1 of 2 sources need you."),
         (("held", "success"), "1 of 2 sources need you."),
+        (("heals", "success"), "Nothing to do now."),
+        (("heals", "held"), "1 of 2 sources need you."),
         (("cancelled", "cancelled"), "Press “Sync” beside a source"),
     ],
 )
 def test_the_first_line_is_true_for_every_mix(
     english: None, states: tuple[str | None, ...], sentence: str
 ) -> None:
-    assert status._summary([source(state) for state in states]).startswith(sentence)
+    assert attention_card.summary([source(state) for state in states]).startswith(sentence)
 
 
 def test_the_command_line_names_no_user_but_a_person_is_named(english: None) -> None:
