@@ -1,7 +1,7 @@
 """The walk of a newcomer through the first steps: `python -m tools.walk` takes the pictures of docs/first-steps.md.
 
 It starts what `make run` starts, in a folder of its own, leaves the demonstration, and answers the questions before a
-simulated gateway. The browser test walks the same way (tests/browser/test_first_steps.py).
+simulated gateway. The browser test walks the same way (tests/browser/test_newcomer.py).
 """
 
 import json
