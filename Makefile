@@ -44,7 +44,7 @@ run: $(VENV)/.runtime ## start the panel and the engine (the demonstration, whil
 	@exec $(BIN)/python -m panel up
 
 test: $(VENV)/.dev ## run the tests (needs Chromium for the browser tests; they say so if it is missing)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" -q
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow" -q
 
 faults: $(VENV)/.dev ## run every fault, and the other long tests: twenty seeds, kills, ten due times (an hour)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow or fault" -q
@@ -70,6 +70,7 @@ bench-lists: $(VENV)/.runtime ## measure the panel's lists with a university in 
 
 screens: $(VENV)/.dev ## take the pictures of every page anew, into docs/screens (needs Chromium; ten minutes)
 	@$(BIN)/python -m tools.screenshots
+	@$(BIN)/python -m tools.walk
 
 requirements: ## compile the hashed requirement files from pyproject.toml (needs uv)
 	uv pip compile --quiet --generate-hashes --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements.txt

@@ -5,6 +5,7 @@ Nothing in a file can drop another line of it: what cannot be read is reported b
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 from panel.models import Campus
 
 COLUMNS = ("pardis_code", "name", "province_code", "type")
+SEPARATORS = re.compile(r"[,،;؛\t]")
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,31 @@ def read_csv(content: bytes) -> Reading:
     for number, row in rows:
         _take(reading, number, dict(zip(header, row, strict=False)))
     return reading
+
+
+def read_typed(text: str) -> Reading:
+    """What a person types or pastes: a campus a line, its code and then its name; or codes alone.
+
+    Two columns of a sheet may come with their titles: a first line without a digit is none of the list.
+    """
+    reading = Reading()
+    for number, line in enumerate(text.splitlines(), 1):
+        if number == 1 and "\n" in text.strip() and not any(character.isdigit() for character in line):
+            continue
+        pieces = [piece.strip() for piece in SEPARATORS.split(line) if piece.strip()]
+        words = line.split()
+        if len(pieces) == 1 and len(words) > 1:
+            pieces = words if all(_is_number(word) for word in words) else line.strip().split(None, 1)
+        if all(_is_number(piece) for piece in pieces):
+            for piece in pieces:
+                _take(reading, number, {"pardis_code": piece})
+        else:
+            _take(reading, number, {"pardis_code": pieces[0], "name": " ".join(pieces[1:])})
+    return reading
+
+
+def _is_number(text: str) -> bool:
+    return clean_code(text).isdigit()
 
 
 def read_codes(text: str) -> Reading:

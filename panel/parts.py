@@ -44,11 +44,15 @@ class CannotChoose(Exception):
 
 @dataclass(frozen=True)
 class Planned:
-    """One part that a full run would ask for. open: an incremental one asks for it each time."""
+    """One part that a full run would ask for. open: an incremental one asks for it each time.
+
+    begun: False of a term that is still to come, in which there may be nobody yet.
+    """
 
     stream: Stream
     partition: dict[str, str]
     open: bool
+    begun: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,12 @@ def planned(sync: DataSync, session: Session, config: Config, now: datetime) -> 
     fetcher: Fetcher = kind(kind.Settings(**found.values), cast(Gateway, _NoGateway(now)))
     try:
         return [
-            Planned(stream, dict(partition), fetcher.every_days(stream, partition) == 0)
+            Planned(
+                stream,
+                dict(partition),
+                fetcher.every_days(stream, partition) == 0,
+                _begun(fetcher, stream, partition),
+            )
             for stream in fetcher.streams()
             for partition in fetcher.plan(stream)
         ]
@@ -79,6 +88,13 @@ def planned(sync: DataSync, session: Session, config: Config, now: datetime) -> 
         raise CannotChoose(
             N_("The parts of this source cannot be listed; start a sync to see why.")
         ) from error
+
+
+def _begun(fetcher: Fetcher, stream: Stream, partition: Mapping[str, str]) -> bool:
+    newest = stream.partition_columns.get(stream.latest.newest) if stream.latest else None
+    if stream.latest is None or newest is None:
+        return True
+    return partition[newest] <= str(getattr(fetcher, stream.latest.ceiling)())
 
 
 def choices(parts: Iterable[Planned]) -> dict[str, list[str]]:

@@ -25,6 +25,7 @@ class ProbeResult:
 
     clock_off: seconds by which the gateway's clock is ahead of ours, if it told its time; also with a no.
     reached: how far the question came on its way (fetchers/core/wire/deadline.py); "" if nothing of it is known.
+    took: seconds from the question to the beginning of the answer, if one came.
     """
 
     ok: bool
@@ -34,6 +35,7 @@ class ProbeResult:
     seen: Mapping[str, Any] = field(default_factory=dict)
     clock_off: float | None = None
     reached: str = ""
+    took: float | None = None
 
 
 def check(
@@ -95,10 +97,16 @@ def _ask(what: str, source: str, values: Mapping[str, Any], config: Config, limi
             seen=ending.get("preview") or {},
             clock_off=ending.get("clock_off"),
             reached=str(ending.get("reached") or ""),
+            took=ending.get("took"),
         )
     error = ending.get("error") or {}
     no = _no(str(error.get("code", "E_INTERNAL")), error.get("params") or {})
-    return replace(no, clock_off=ending.get("clock_off"), reached=str(ending.get("reached") or ""))
+    return replace(
+        no,
+        clock_off=ending.get("clock_off"),
+        reached=str(ending.get("reached") or ""),
+        took=ending.get("took"),
+    )
 
 
 def _no(code: str, params: Mapping[str, Any]) -> ProbeResult:

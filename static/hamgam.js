@@ -255,6 +255,7 @@
     result.textContent = texts.testing;
     try {
       const answer = await post(form.action, new FormData(form));
+      if (answer.go) { window.location.assign(answer.go); return; }
       result.className = answer.ok ? "notice n-success" : "notice n-failed";
       if (answer.html) result.innerHTML = answer.html;
       else result.textContent = answer.message;
@@ -488,4 +489,16 @@
     schedule(one, one.newest ? LOOK : one.seconds);
   });
   document.querySelectorAll("[data-log]").forEach(followLog);
+
+  /* ---- the page between two houses: to the one that is left the person is signed in, to the other one not yet ---- */
+  document.querySelectorAll("[data-arrive]").forEach(function (page) {
+    async function look() {
+      try {
+        const answer = await fetch(page.dataset.login, { redirect: "manual", credentials: "same-origin" });
+        if (answer.ok) { window.location.assign(page.dataset.arrive); return; }
+      } catch (error) { /* neither of them answers just now */ }
+      window.setTimeout(look, 1500);
+    }
+    window.setTimeout(look, 1500);
+  });
 })();

@@ -63,6 +63,15 @@ PAGES = {
     "new-token": "/tokens/new/",
     "audit": "/audit/",
     "account": "/account/",
+    "first-steps": "/first-steps/",
+    "first-steps-gateway": "/first-steps/gateway",
+    "first-steps-login": "/first-steps/login",
+    "first-steps-test": "/first-steps/test",
+    "first-steps-campuses": "/first-steps/campuses",
+    "first-steps-term": "/first-steps/first-term",
+    "first-steps-rehearsal": "/first-steps/rehearsal",
+    "first-steps-schedule": "/first-steps/schedule",
+    "first-steps-done": "/first-steps/done",
     "no-such-page": "/nowhere",
 }
 HOLIDAYS = """1405/09/13,شهادت

@@ -1,7 +1,7 @@
 """Pictures of every page for the documentation: `make screens`, or `python -m tools.screenshots [NAME …]`.
 
 Starts a demonstration of its own, lets it live through what pages have a face for (tools/every_page.py), and takes
-each page at 1280 and 390 pixels, in both languages, light and dark, into docs/screens/: 40 pages, some 320 pictures,
+each page at 1280 and 390 pixels, in both languages, light and dark, into docs/screens/: 50 pages, some 400 pictures,
 ten minutes. NAME: these pages alone. Needs a Chromium; CHROMIUM names it where it is not in the PATH.
 """
 
@@ -47,14 +47,15 @@ def demonstration() -> Iterator[Story]:
         up = subprocess.Popen([sys.executable, "-m", "panel", "up", "--demo"], cwd=ROOT, env=environ)
         url = f"http://127.0.0.1:{port}"
         try:
-            _wait_until_up(url)
+            wait_until_up(url)
             yield Story(url, environ)
         finally:
             up.send_signal(signal.SIGTERM)
             up.wait(60)
 
 
-def _wait_until_up(url: str) -> None:
+def wait_until_up(url: str) -> None:
+    """Until the panel answers and its engine leads; SystemExit where it does not."""
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         with suppress(OSError), urlopen(f"{url}/healthz", timeout=5) as answer:

@@ -92,17 +92,45 @@ class HttpSettings(BaseModel):
         advanced=True,
     )
     connect_timeout: float = Setting(
-        10.0, title=Label("مهلت اتصال (ثانیه)", "Connect deadline (seconds)"), gt=0, le=300, advanced=True
+        10.0,
+        title=Label("مهلت اتصال (ثانیه)", "Connect deadline (seconds)"),
+        help=Label(
+            "اگر در این زمان به درگاه وصل نشویم، نرسیدن به درگاه شمرده می‌شود.",
+            "No connection within this time counts as a gateway that cannot be reached.",
+        ),
+        gt=0,
+        le=300,
+        advanced=True,
     )
     silence_timeout: float = Setting(
-        60.0, title=Label("مهلت سکوت (ثانیه)", "Silence deadline (seconds)"), gt=0, le=3600, advanced=True
+        60.0,
+        title=Label("مهلت سکوت (ثانیه)", "Silence deadline (seconds)"),
+        help=Label(
+            "درگاه در میانهٔ یک پاسخ تا این اندازه می‌تواند ساکت بماند.",
+            "For so long the gateway may be silent in the middle of an answer.",
+        ),
+        gt=0,
+        le=3600,
+        advanced=True,
     )
     request_timeout: float = Setting(
-        300.0, title=Label("مهلت یک درخواست (ثانیه)", "One request (seconds)"), gt=0, le=7200, advanced=True
+        300.0,
+        title=Label("مهلت یک درخواست (ثانیه)", "One request (seconds)"),
+        help=Label(
+            "از پرسش تا پایان پاسخ؛ درخواستی که بیشتر طول بکشد قطع و دوباره پرسیده می‌شود.",
+            "From the question to the end of its answer; one that takes longer is cut off and asked again.",
+        ),
+        gt=0,
+        le=7200,
+        advanced=True,
     )
     retry_budget: float = Setting(
         600.0,
         title=Label("زمان تلاش دوباره برای هر بخش (ثانیه)", "Time for repeating, per part (seconds)"),
+        help=Label(
+            "تا این زمان، پرسشی که بی‌پاسخ مانده تکرار می‌شود؛ پس از آن آن بخش ناموفق است و بقیه ادامه می‌یابند.",
+            "For so long a question that failed is repeated; then that part has failed, and the others go on.",
+        ),
         ge=0,
         le=7200,
         advanced=True,

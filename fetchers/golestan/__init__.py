@@ -18,18 +18,29 @@ class GolestanSettings(HttpSettings):
     base_url: str = Setting(
         "",
         title=Label("نشانی درگاه", "Gateway address"),
-        help=Label("بدون /API در پایان.", "Without /API at the end."),
+        help=Label(
+            "با \u2066https://\u2069 آغاز می‌شود و در پایان \u2066/API\u2069 ندارد.",
+            "It begins with https:// and has no /API at its end.",
+        ),
         env="GOLESTAN_BASE_URL",
         placeholder="https://api.cfu.ac.ir",
         pattern=rf"(^$)|({WEB_ADDRESS})",
         max_length=300,
     )
     username: str = Setting(
-        "", title=Label("نام کاربری درگاه", "Gateway user name"), env="GOLESTAN_USERNAME", max_length=150
+        "",
+        title=Label("نام کاربری درگاه", "Gateway user name"),
+        help=Label(
+            "نامی که مسئول درگاه برای خواندن داده‌ها داده است.",
+            "The one that the gateway's keeper gave you for reading.",
+        ),
+        env="GOLESTAN_USERNAME",
+        max_length=150,
     )
     password: SecretStr = Setting(
         SecretStr(""),
         title=Label("گذرواژهٔ درگاه", "Gateway password"),
+        help=Label("رمزشده نگه داشته می‌شود.", "It is kept encrypted."),
         env="GOLESTAN_PASSWORD",
         max_length=300,
     )

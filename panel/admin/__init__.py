@@ -27,6 +27,7 @@ def register(app: Flask, admin: Admin) -> None:
     """The pages beside the status table, in the order of the menu."""
     from panel.admin.changes import ChangesView
     from panel.admin.data import DataView
+    from panel.admin.first_steps import FirstStepsView
     from panel.admin.quality import QualityView
     from panel.admin.reports import ReportsView
     from panel.admin.runs import RunsView
@@ -42,3 +43,4 @@ def register(app: Flask, admin: Admin) -> None:
     admin.add_view(SourcesView())
     admin.add_view(SyncsView())
     admin.add_view(TimelineView())
+    admin.add_view(FirstStepsView())

@@ -33,11 +33,20 @@ CODE = StringField(
 
 
 class ChangedCampus(BaseForm):
-    name = StringField(lazy("Name"), [Length(max=200)])
-    province_code = IntegerField(
-        lazy("Province code"), [Optional(), NumberRange(0, 99)], render_kw={"dir": "ltr"}
+    name = StringField(
+        lazy("Name"), [Length(max=200)], description=lazy("As people call it; shown beside the code.")
     )
-    type = SelectField(lazy("Type"), choices=choices({"": "–", **TYPE_WORDS}))
+    province_code = IntegerField(
+        lazy("Province code"),
+        [Optional(), NumberRange(0, 99)],
+        description=lazy("0 to 99; may be empty. It is kept with the campus and changes no sync."),
+        render_kw={"dir": "ltr"},
+    )
+    type = SelectField(
+        lazy("Type"),
+        choices=choices({"": "–", **TYPE_WORDS}),
+        description=lazy("May be empty. It is kept with the campus and changes no sync."),
+    )
     active = BooleanField(
         lazy("Is fetched"),
         default=True,
@@ -152,28 +161,33 @@ class Campuses(GuardedModelView):
         except campuses.CampusFileError as error:
             flash(_("The file was not taken: %(reason)s", reason=_(error.text, **error.params)), "error")
             return back
-        written = campuses.write(db.session(), reading.lines)
-        audit.record(
-            db.session(),
-            **actor(),
-            action="campuses_imported",
-            added=written.added,
-            changed=written.changed,
-        )
-        db.session.commit()
-        flash(
-            _(
-                "Campuses: %(added)s added, %(changed)s changed, %(unchanged)s as they were.",
-                added=digits(written.added),
-                changed=digits(written.changed),
-                unchanged=digits(written.unchanged),
-            ),
-            "success",
-        )
-        for problem in reading.problems[:20]:
-            said = _(problem.text, **problem.params)
-            flash(_("Line %(line)s: %(what)s", line=digits(problem.line), what=said), "warning")
+        take(reading)
         return back
+
+
+def take(reading: campuses.Reading) -> None:
+    """Write what was read into the list, leave a line in the trail, and say what became of it."""
+    written = campuses.write(db.session(), reading.lines)
+    audit.record(
+        db.session(),
+        **actor(),
+        action="campuses_imported",
+        added=written.added,
+        changed=written.changed,
+    )
+    db.session.commit()
+    flash(
+        _(
+            "Campuses: %(added)s added, %(changed)s changed, %(unchanged)s as they were.",
+            added=digits(written.added),
+            changed=digits(written.changed),
+            unchanged=digits(written.unchanged),
+        ),
+        "success",
+    )
+    for problem in reading.problems[:20]:
+        said = _(problem.text, **problem.params)
+        flash(_("Line %(line)s: %(what)s", line=digits(problem.line), what=said), "warning")
 
 
 def _fill(campus: Campus, form: Any) -> None:

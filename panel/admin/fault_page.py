@@ -57,17 +57,21 @@ def too_often() -> Told:
 
 
 def look(sync: DataSync, resolved: settings.Resolved, config: Config, *, everything: bool) -> Told:
-    """Log in once, and say where the way breaks. everything: else a no is one sentence, whatever its reason.
-
-    Who may not set the address need not learn what is behind it: no way to look around in somebody's network.
-    """
+    """Log in once, and say where the way breaks. everything: as `told` has it."""
     wrong = settings_form.missing(sync, resolved, but_lists=True)
     if wrong:
         return Told(False, wrong) if everything else _no()
     answer = probe.check(sync.fetcher, resolved.values, config)
-    found = whose_fault.find(
-        answer, str(resolved.values.get("base_url") or ""), network=whose_fault.has_network()
-    )
+    address = str(resolved.values.get("base_url") or "")
+    return told(answer, address, whose_fault.has_network(), everything=everything)
+
+
+def told(answer: probe.ProbeResult, address: str, network: bool | None, *, everything: bool = True) -> Told:
+    """What one login says, in words. everything: else a no is one sentence, whatever its reason.
+
+    Who may not set the address need not learn what is behind it: no way to look around in somebody's network.
+    """
+    found = whose_fault.find(answer, address, network=network)
     if not everything:
         return Told(True, _("The gateway accepts the address and the login.")) if found.ok else _no()
     if found.ok:

@@ -32,10 +32,22 @@ LIMIT_WORDS = {
         lazy("Wait before the next attempt (seconds)"),
         lazy("Doubles with each attempt."),
     ),
-    "guard_part_rows": (lazy("One part may lose at most (records)"), None),
-    "guard_part_percent": (lazy("and at most (percent)"), None),
-    "guard_total_rows": (lazy("The whole source may lose at most (records)"), None),
-    "guard_total_percent": (lazy("and at most (percent)"), None),
+    "guard_part_rows": (
+        lazy("One part may lose at most (records)"),
+        lazy("A part is one campus in one term. So many may always vanish from it."),
+    ),
+    "guard_part_percent": (
+        lazy("and at most (percent)"),
+        lazy("Of the records that the part had before."),
+    ),
+    "guard_total_rows": (
+        lazy("The whole source may lose at most (records)"),
+        lazy("All its parts together. So many may always vanish."),
+    ),
+    "guard_total_percent": (
+        lazy("and at most (percent)"),
+        lazy("Of all the records of the source."),
+    ),
     "diary_days": (
         lazy("The change diary goes back (days)"),
         lazy(
@@ -226,6 +238,11 @@ def _limits_of(info: FieldInfo) -> dict[str, Any]:
     return {"maxlength": min(longest)} if longest else {}
 
 
+def _has_a_form(info: FieldInfo) -> bool:
+    """Whether a text must look in a certain way (a term, an address): then its digits are Latin ones."""
+    return any(getattr(limit, "pattern", None) is not None for limit in info.metadata)
+
+
 def _text(value: Any) -> str:
     if value is None:
         return ""
@@ -248,7 +265,7 @@ def _changes(sync: DataSync, typed: Mapping[str, str], session: Session, config:
                 changes[name] = name in typed
         elif name in typed and typed[name].strip() != _text(shown.value):
             text = typed[name] if shown.secret else typed[name].strip()
-            if kind == "number":
+            if kind == "number" or _has_a_form(shown.info):
                 text = ascii_digits(text)
             changes[name] = settings.from_text(shown.info, text) if text else (text if shown.secret else None)
     for name in settings.Limits.model_fields:

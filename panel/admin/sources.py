@@ -185,6 +185,12 @@ def listing(sync: DataSync) -> registry.Listing:
     return registry.load(sync.fetcher)
 
 
+def in_parts(sync: DataSync) -> bool:
+    """Whether a source has parts, of which some can be chosen."""
+    fetcher = listing(sync).fetcher
+    return bool(fetcher and any(stream.partition_columns for stream in fetcher.streams()))
+
+
 def standings(session: Session, config: Config, now: datetime) -> list[Standing]:
     """Every source, in the catalogue's order."""
     columns = (
@@ -292,7 +298,7 @@ def _built(
                 elapsed=elapsed(run, now),
                 question=_question(name, sync),
                 hold=holds.get(sync.id),
-                in_parts=bool(file.fetcher and any(one.partition_columns for one in file.fetcher.streams())),
+                in_parts=in_parts(sync),
                 news=schema_words.news(sync, now),
                 paused_until=sync.paused_until if sync.paused_until and now < sync.paused_until else None,
                 waiting=show.waiting(run, now) if run is not None else None,

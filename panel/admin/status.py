@@ -11,7 +11,7 @@ from flask_login import current_user
 from sqlalchemy import func, select
 
 from panel import gateways, letter
-from panel.admin import attention_card, base, gateway_lamps, show, sources
+from panel.admin import attention_card, base, gateway_lamps, show, sources, steps
 from panel.admin.letters import letters
 from panel.clock import utcnow
 from panel.extensions import db
@@ -88,6 +88,10 @@ class StatusView(AdminIndexView):
             "rows_url": base.address_at(url_for("admin.rows")),
             "address_with": partial(base.address_at, url_for("admin.index")),
             "active": active,
+            "is_new": not config.demo
+            and steps.is_new(
+                session, any_complete=any(not one.missing and not one.broken for one in everything)
+            ),
             "newest": newest,
             "with_charts": found if len(everything) <= MOST_CHARTS else [],
             "gateways": shown,

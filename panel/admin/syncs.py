@@ -12,9 +12,10 @@ from markupsafe import escape
 from sqlalchemy import select
 
 from fetchers.core.errors import StorageError
-from panel import audit, doorbell, parts, runs
+from panel import audit, doorbell, parts
 from panel import settings as sync_settings
 from panel.admin import (
+    asking,
     base,
     choosing,
     fault_page,
@@ -51,7 +52,7 @@ class SyncsView(base.PanelView):
     def run(self, key: str) -> ResponseReturnValue:
         """«همگام‌سازی»: ask for a run; where one is active already, that one is the answer."""
         sync = _sync(key)
-        return _ask(sync, **_wish(sync), to_run=request.form.get("then") == "run")
+        return asking.ask(sync, **_wish(sync), to_run=request.form.get("then") == "run")
 
     @expose("/<key>/parts", methods=["GET", "POST"])
     @requires("operator")
@@ -63,7 +64,7 @@ class SyncsView(base.PanelView):
             if not choice.wanted:
                 text = choice.refused or choice.sentence
                 return base.done(False, text, url_for("syncs.choose", key=key))
-            return _ask(sync, partitions=choice.wanted, to_run=True)
+            return asking.ask(sync, partitions=choice.wanted, to_run=True)
         one = sources.source(sync, db.session(), base.config(), now)
         return self.render("choose.html", sync=sync, label=one.label, choice=choice, one=one)
 
@@ -87,7 +88,7 @@ class SyncsView(base.PanelView):
             return base.done(False, _(error.text, **error.params), url_for("data.index"))
         except StorageError as error:
             return base.done(False, show.explained(error.code, error.params).what, url_for("data.index"))
-        return _ask(sync, partitions=wanted, to_run=True)
+        return asking.ask(sync, partitions=wanted, to_run=True)
 
     @expose("/<key>/resume", methods=["POST"])
     @requires("operator")
@@ -190,57 +191,6 @@ def _wish(sync: DataSync) -> dict[str, Any]:
             return run_actions.repeated(run)
     mode = "full" if request.form.get("mode") == "full" else "incremental"
     return {"mode": mode, "dry_run": "dry_run" in request.form}
-
-
-def _ask(
-    sync: DataSync,
-    *,
-    mode: str = "incremental",
-    dry_run: bool = False,
-    partitions: list[dict[str, str]] | None = None,
-    to_run: bool = False,
-) -> ResponseReturnValue:
-    """Ask for a run and write down who did; where one is active already, that one is the answer."""
-    session = db.session()
-    user = current_user.username
-    back = url_for("admin.index")
-    one = sources.source(sync, session, base.config(), utcnow())
-    if one.cannot:
-        return base.done(False, one.cannot, back)
-    asked = runs.request(
-        session,
-        sync,
-        triggered_by="panel",
-        now=utcnow(),
-        user=user,
-        mode=mode,
-        dry_run=dry_run,
-        partitions=partitions,
-    )
-    if not asked.joined:
-        told = {} if partitions is None else {"parts": len(partitions)}
-        audit.record(
-            session,
-            user,
-            "rehearsal_requested" if dry_run else "run_requested",
-            sync.key,
-            request.remote_addr,
-            run=asked.run.id,
-            **told,
-        )
-    run_id, rehearsed = asked.run.id, asked.run.dry_run
-    session.commit()
-    doorbell.ring(base.config().instance)
-    if asked.joined and rehearsed != dry_run:
-        text = _("%(source)s is busy with another run; ask again when it has ended.")
-    elif rehearsed:
-        text = _("The rehearsal for %(source)s begins; nothing will be written.")
-    elif asked.joined:
-        text = _("%(source)s is being synced already.")
-    else:
-        text = _("The sync of %(source)s begins.")
-    go = url_for("runs.one", run_id=run_id) if to_run else None
-    return base.done(True, text % {"source": one.label}, back, go)
 
 
 def _sync(key: str) -> DataSync:

@@ -42,8 +42,18 @@ class NewToken(BaseForm):
         coerce=int,
         description=lazy("It may never do more than this user; if the user is disabled, it stops working."),
     )
-    scope = SelectField(lazy("May"), choices=choices(SCOPE_WORDS), default="read")
-    lifetime = SelectField(lazy("Valid for"), choices=choices(LIFETIMES), default="90")
+    scope = SelectField(
+        lazy("May"),
+        choices=choices(SCOPE_WORDS),
+        default="read",
+        description=lazy("As little as it needs: most programs only look."),
+    )
+    lifetime = SelectField(
+        lazy("Valid for"),
+        choices=choices(LIFETIMES),
+        default="90",
+        description=lazy("Afterwards it stops working, and a new one is made."),
+    )
 
 
 def state(token: ApiToken) -> str:

@@ -60,7 +60,12 @@ class NewUser(PasswordPair):
         description=lazy("Letters, digits and . @ + - _"),
         render_kw={**LATIN, "autocomplete": "off"},
     )
-    full_name = StringField(lazy("Full name"), [Length(max=150)], filters=[strip])
+    full_name = StringField(
+        lazy("Full name"),
+        [Length(max=150)],
+        filters=[strip],
+        description=lazy("As colleagues see it beside what this person did; may be empty."),
+    )
     role = SelectField(lazy("Role"), choices=choices(ROLE_WORDS), default="viewer", description=ROLE_HELP)
     password = PasswordField(
         lazy("Password"),
@@ -80,7 +85,12 @@ class NewUser(PasswordPair):
 
 
 class ChangedUser(PasswordPair):
-    full_name = StringField(lazy("Full name"), [Length(max=150)], filters=[strip])
+    full_name = StringField(
+        lazy("Full name"),
+        [Length(max=150)],
+        filters=[strip],
+        description=lazy("As colleagues see it beside what this person did; may be empty."),
+    )
     role = SelectField(lazy("Role"), choices=choices(ROLE_WORDS), description=ROLE_HELP)
     active = BooleanField(
         lazy("May sign in"),

@@ -1,6 +1,7 @@
 """The demonstration: a simulated gateway, and a house of its own that asks it."""
 
 import json
+import os
 import socket
 import sys
 import time
@@ -14,11 +15,15 @@ from sqlalchemy import inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 
-from panel import campuses, db, settings, startup
+from panel import audit, campuses, db, settings, startup
+from panel.clock import utcnow
 from panel.config import Config, load
 from panel.models import DataSync, User
 from panel.seed import prepare
 
+# In the environment of a demonstration that nobody asked for: the file whose making tells `up` to go over to the real
+# house. Nobody else sets it.
+DOOR = "HAMGAM_DEMO_DOOR"
 USERNAME, PASSWORD = "hamgam", "simulator"  # the simulator's own; they open nothing else
 # Some ten thousand records, slow enough to watch: a sync of the students takes about twenty seconds. Without the
 # realistic profile's outage: it is counted in requests, and a small sync that meets it waits for minutes.
@@ -48,20 +53,28 @@ def is_due() -> bool:
     PANEL_DEMO, where it is set, decides.
     """
     config = load()
-    if config.demo or "PANEL_DEMO" in config.environ:
-        return config.demo
+    return config.demo if is_told(config) else not is_set_up(config)
+
+
+def is_told(config: Config) -> bool:
+    """Whether the environment says which house it is to be."""
+    return config.demo or "PANEL_DEMO" in config.environ
+
+
+def is_set_up(config: Config) -> bool:
+    """Whether a gateway is known to this house, or a person. Raises NotWell, HalfRestored."""
     if any(config.variable(name) for name in _gateway_variables()):
-        return False
+        return True
     startup.refuse_what_is_not_well(config, closely=True)
     url = make_url(config.panel_database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        return True
+        return False
     engine = db.open_engine(config.panel_database_url)
     try:
         if not inspect(engine).has_table("data_syncs"):
-            return True
+            return False
         with sessionmaker(engine)() as session:
-            return not _is_set_up(session)
+            return _is_set_up(session)
     finally:
         engine.dispose()
 
@@ -78,6 +91,40 @@ def _is_set_up(session: Session) -> bool:
 
 def _gateway_variables() -> tuple[str, ...]:
     return ("GOLESTAN_BASE_URL",)
+
+
+def door() -> Path | None:
+    """What to make in order to leave; None where a person has asked for the demonstration, or no `up` watches."""
+    path = os.environ.get(DOOR)
+    return Path(path) if path else None
+
+
+def leave(door: Path, config: Config, guest: User) -> None:
+    """Prepare the real house for an administrator of the demonstration, and tell `up` to go over to it.
+
+    Into an empty house they come with their name and password; one that has people keeps its own. config: of the real
+    house. Raises NotWell, HalfRestored, MigrationError, ConfigError, and then the demonstration goes on.
+    """
+    empty = not is_set_up(config)
+    prepare(config)
+    if empty:
+        engine = db.open_engine(config.panel_database_url)
+        try:
+            with db.writing(sessionmaker(engine)) as session:
+                _let_in(session, guest)
+        finally:
+            engine.dispose()
+    door.touch()
+
+
+def _let_in(session: Session, guest: User) -> None:
+    if session.scalar(select(User.id).where(User.username == guest.username)) is not None:
+        return  # the environment has named them
+    kept = ("username", "full_name", "password_hash", "locale", "theme")
+    session.add(
+        User(**{name: getattr(guest, name) for name in kept}, role="admin", active=True, created_at=utcnow())
+    )
+    audit.record(session, "demo", "user_added", guest.username, role="admin")
 
 
 def free_port() -> int:

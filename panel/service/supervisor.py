@@ -77,17 +77,35 @@ def up(demo: bool | None, *, make_backup: bool = True) -> int:
     3. Start the programs; print the address once the panel answers.
     4. Start again what dies. On Ctrl-C or TERM end all of them, and wait until they are gone.
 
-    make_backup: before an existing database is migrated.
+    A demonstration that nobody asked for can be left from its pages: then the real house follows, at the same address.
+
+    demo: which house it is to be; None: as it is set up. make_backup: before an existing database is migrated.
     """
-    if demo is None:
-        demo = demonstration.is_due()
     config = load(demo=demo)
+    chosen = demo is None and not demonstration.is_told(config)
+    if chosen and demonstration.is_due():
+        code = _run_house(load(demo=True), make_backup, may_leave=True)
+        if code is not None:
+            return code
+        say("\n  The demonstration is left. Your own house starts …")
+        demo = False
+    code = _run_house(load(demo=demo), make_backup)
+    assert code is not None, "only a demonstration is left"
+    return code
+
+
+def _run_house(config: Config, make_backup: bool, *, may_leave: bool = False) -> int | None:
+    """One house from its start to its end: the exit code, or None where it was left for the real one."""
     startup.refuse_what_is_not_well(config, closely=True)
     with alone(config):
         _port_is_free(config)
         seeded = prepare(config, administrator=True, make_backup=make_backup)
-        with Household(config) as household:
-            return household.keep(seeded)
+        door = config.instance / "leave"
+        door.unlink(missing_ok=True)
+        with Household(config, door if may_leave else None) as household:
+            code = household.keep(seeded)
+        door.unlink(missing_ok=True)
+        return 0 if code is None and household.stopping else code
 
 
 @contextmanager
@@ -142,8 +160,9 @@ def _gunicorn_of_a_killed_up(config: Config) -> bool:
 class Household:
     """The running programs of one `up`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, door: Path | None = None) -> None:
         self.config = config
+        self.door = door  # when this file is made, the house is left
         self.programs: list[Program] = []
         self.stopping = False
         self._writes_logs = sys.stderr.isatty()
@@ -166,8 +185,8 @@ class Household:
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping = True
 
-    def keep(self, seeded: Seeded) -> int:
-        """Start all, greet, and watch until a signal comes."""
+    def keep(self, seeded: Seeded) -> int | None:
+        """Start all, greet, and watch until a signal comes; None where the house was left instead."""
         environ = {"PANEL_DEMO": "1" if self.config.demo else "0"}
         if self.config.demo:
             try:
@@ -178,7 +197,8 @@ class Household:
                 raise CannotStart(f"{error}.{self._last_words('simulator')}") from error
         if self.config.engine == "embedded":
             self._start(Program("engine", [sys.executable, "-m", "panel", "engine"], environ))
-        web = Program("web", web_command(), environ)
+        way_out = {demonstration.DOOR: str(self.door)} if self.door is not None else {}
+        web = Program("web", web_command(), {**environ, **way_out})
         self._start(web)
         healthy = wait_until_healthy(self.config, lambda: web.runs and not self.stopping)
         if self.stopping:
@@ -189,6 +209,8 @@ class Household:
         logs = self.config.logs if self._writes_logs else None
         say(welcome(self.config, seeded, logs))
         while not self.stopping:
+            if self.door is not None and self.door.exists():
+                return None
             self._look_after()
             time.sleep(0.2)
         say("\nStopping …")

@@ -65,7 +65,8 @@ def welcome(config: Config, seeded: Seeded, logs: Path | None = None) -> str:
         lines += [
             "",
             "  This is the demonstration: a simulated gateway with invented people, in a house of its own.",
-            "  For your own gateway, copy .env.example to .env, fill it in, and start again.",
+            "  For your own gateway, press “Set up my own gateway” in it; or copy .env.example to .env, fill it in,",
+            "  and start again.",
         ]
     if config.host in EVERYWHERE or config.host not in ("127.0.0.1", "::1", "localhost"):
         lines += [

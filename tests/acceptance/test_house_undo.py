@@ -32,6 +32,7 @@ def undo(house: House, run: int, *words: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @ON_BOTH_IN_TIME
 def test_a_day_is_taken_back_by_command_without_asking_the_gateway(build_house, database) -> None:
     house = build_house("--size", "tiny", database=database)

@@ -114,6 +114,7 @@ def test_the_page_has_a_place_for_these_figures_beside_the_others(tmp_path: Path
     assert after.split(report.END)[1] == before.split(report.END)[1]
 
 
+@pytest.mark.slow
 def test_a_real_engine_is_measured(tmp_path: Path) -> None:
     small = [
         "--syncs",

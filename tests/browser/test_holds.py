@@ -94,3 +94,5 @@ def test_a_loss_is_accepted_once_and_undone(
     page.goto("/")
     page.wait_for_selector(f"[data-source=faculty][data-status=success]:not([data-run='{accepted}'])")
     expect(row(page, "faculty").locator(".count")).to_have_text(everybody)
+    page.click("#resume-faculty")  # an undo pauses it: the demonstration goes on
+    expect(page.locator("#resume-faculty")).to_have_count(0)

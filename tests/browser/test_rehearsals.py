@@ -31,7 +31,7 @@ def test_a_source_is_rehearsed_looked_at_and_synced(open_page: Open, language: s
     page.click("dialog[open] [data-yes]")
     page.wait_for_url(lambda url: "/runs/" in url and not url.endswith(f"/{rehearsal}"))
     expect(page.locator("#rehearsed")).to_have_count(0)
-    page.wait_for_selector("progress.p-success, .badge.s-success")
+    page.wait_for_selector("#run h1 .badge.s-success")
     assert page.locator("[data-count=read] dd").inner_text() == shown
 
 

@@ -72,6 +72,7 @@ def held(impatient: None, web_config: Config, rows: Rows, maryam: FlaskClient) -
     holder.stdout.close()
 
 
+@pytest.mark.slow
 def test_f19_what_cannot_be_saved_now_says_when_to_come_back(
     rows: Rows, maryam: FlaskClient, client: FlaskClient, request: pytest.FixtureRequest
 ) -> None:

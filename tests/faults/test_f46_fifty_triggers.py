@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
@@ -32,6 +33,7 @@ def let_it_be_due(house: House) -> None:
         )
 
 
+@pytest.mark.slow
 def test_f46_fifty_triggers_from_every_door_start_one_run(
     build_house: Callable[..., House], tmp_path: Path
 ) -> None:

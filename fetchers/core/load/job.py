@@ -9,6 +9,7 @@ import json
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import apsw
 from pydantic import ValidationError
@@ -93,9 +94,8 @@ def _courtesy(spec: Spec, settings: HttpSettings) -> Courtesy:
 
 
 def check(spec: Spec, events: Events) -> int:
-    """Test address and login, say how far that came, and compare the clocks; the exit code."""
-    clock_off: float | None = None
-    reached = ""
+    """Test address and login, say how far that came and how long it took, and compare the clocks; the exit code."""
+    seen: dict[str, Any] = {"clock_off": None, "reached": "", "took": None}
     try:
         fetcher = open_fetcher(spec, events)
         try:
@@ -105,11 +105,11 @@ def check(spec: Spec, events: Events) -> int:
         except Exception as error:
             raise broken(error, spec.source) from error
         finally:
-            clock_off, reached = fetcher.session.clock_off, fetcher.session.reached
+            seen = {name: getattr(fetcher.session, name) for name in seen}
     except FetchError as error:
-        events.send("error", error=error.to_dict(), clock_off=clock_off, reached=reached)
+        events.send("error", error=error.to_dict(), **seen)
         return 1
-    events.send("result", message=message, message_params={}, clock_off=clock_off, reached=reached)
+    events.send("result", message=message, message_params={}, **seen)
     return 0
 
 

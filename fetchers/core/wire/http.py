@@ -125,6 +125,7 @@ class Session:
         self.last_success = time.monotonic()
         self.clock_off: float | None = None  # seconds by which the gateway's clock is ahead of ours
         self.reached = ""  # how far the newest request has come (core/wire/deadline.py)
+        self.took: float | None = None  # seconds from the newest request to the beginning of its answer
         self._events = events
         self._lock = threading.Lock()
         self._waiting: dict[int, tuple[str, datetime]] = {}
@@ -206,6 +207,7 @@ class Session:
         return answer
 
     def _exchange(self, url: str, data: bytes, headers: Mapping[str, str]) -> Answer:
+        asked = time.monotonic()
         response = self._pool.request(
             "POST",
             url,
@@ -222,6 +224,7 @@ class Session:
             decode_content=False,
         )
         note(ANSWER)
+        self.took = time.monotonic() - asked
         try:
             found = {key.lower(): value for key, value in response.headers.items()}
             self.clock_off = clock_off(found.get("date"), datetime.now(UTC))

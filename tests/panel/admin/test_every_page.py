@@ -5,7 +5,14 @@ from flask import Flask
 from tools.every_page import PAGES
 
 # What answers GET and is no page of its own.
-FRAGMENTS = {"admin.rows", "runs.live", "syncs.chosen", "syncs.next_times"}
+FRAGMENTS = {
+    "admin.rows",
+    "runs.live",
+    "syncs.chosen",
+    "syncs.next_times",
+    "first_steps.live",
+    "first_steps.planned",
+}
 NO_PAGES = {
     *FRAGMENTS,
     *("health.healthz", "runs.log", "runs.log_file", "runs.held_export"),  # JSON, and files

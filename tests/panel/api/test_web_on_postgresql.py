@@ -10,7 +10,7 @@ from panel.config import load
 from panel.models import Base, SyncRun
 from tests.web import PASSWORD, add_sync, bearer, csrf_token, routes
 
-pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("postgres")]
+pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture

@@ -16,9 +16,11 @@ from typing import IO
 
 import psutil
 import pytest
+from sqlalchemy import select
 
 from panel.config import Config, load
 from panel.db import open_engine, sessionmaker, writing
+from panel.models import User
 from panel.seed import Seeded, prepare
 from panel.service import demo, supervisor
 from panel.service.welcome import welcome
@@ -132,6 +134,45 @@ def test_a_bare_start_is_a_demonstration_that_syncs_and_leaves_nothing_behind(
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(60) == 0
     assert gone(processes)
+
+
+def test_a_demonstration_that_nobody_asked_for_is_left_for_the_real_house(
+    terminal: Terminal, start: type[Up], tmp_path: Path
+) -> None:
+    up = start(terminal)
+    up.says("Hamgam is ready")
+    former = up.programs()
+    web = up.program("gunicorn")
+    assert web is not None
+    door = Path(web.environ()[demo.DOOR])
+    engine = open_engine(f"sqlite:///{tmp_path / 'instance' / 'demo' / 'panel.db'}")
+    with sessionmaker(engine)() as session:
+        guest = session.scalars(select(User)).one()
+    engine.dispose()
+    demo.leave(door, load({"PANEL_INSTANCE": str(tmp_path / "instance")}), guest)
+    up.says("Your own house starts")
+    wait_for(lambda: "".join(up.said).count("Hamgam is ready") == 2, 120)
+    assert gone(former) and not door.exists()
+    assert "".join(up.said).count("Password") == 1, "who comes along keeps theirs"
+    status = terminal("status", "--json")
+    assert status.returncode == 0, status.stderr
+    real = up.program("gunicorn")
+    assert real is not None and demo.DOOR not in real.environ()
+    processes = up.programs()
+    up.process.send_signal(signal.SIGTERM)
+    assert up.process.wait(60) == 0
+    assert gone(processes)
+    again = start(terminal)
+    again.says("Hamgam is ready")
+    assert "demonstration" not in "".join(again.said), "from now on it is the real house"
+
+
+def test_a_demonstration_that_was_asked_for_has_no_way_out(terminal: Terminal, start: type[Up]) -> None:
+    terminal.environ["PANEL_DEMO"] = "1"
+    up = start(terminal)
+    up.says("Hamgam is ready")
+    web = up.program("gunicorn")
+    assert web is not None and demo.DOOR not in web.environ()
 
 
 def test_kill_9_of_up_ends_its_programs(terminal: Terminal, start: type[Up]) -> None:
