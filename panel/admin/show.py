@@ -6,6 +6,7 @@ shown relative first ("2 hours ago") with the exact time on hover and for screen
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from flask import Flask, current_app, g, request, url_for
@@ -164,14 +165,11 @@ def moment(at: datetime | None, now: datetime | None = None) -> Markup:
     """A moment: relative, exact on hover and focus and for screen readers."""
     if at is None:
         return Markup("–")
+    whole = escape(exact(at))
     return Markup(
-        '<time class="moment" datetime="{}" data-exact="{}" tabindex="0">'
-        '{}<span class="sr-only"> ({})</span></time>'
-    ).format(
-        at.astimezone(UTC).isoformat(timespec="seconds"),
-        exact(at),
-        persian.relative(at, now or utcnow(), current()),
-        exact(at),
+        f'<time class="moment" datetime="{at.astimezone(UTC).isoformat(timespec="seconds")}" data-exact="{whole}" '
+        f'tabindex="0">{escape(persian.relative(at, now or utcnow(), current()))}'
+        f'<span class="sr-only"> ({whole})</span></time>'
     )
 
 
@@ -203,10 +201,15 @@ def icon(name: str, css: str = "") -> Markup:
     """One of static/icons.svg; for the eye alone, words stand beside it."""
     if "icons" not in g:  # once for each request: a page has hundreds
         g.icons = url_for("static", filename="icons.svg")
+    return _icon(g.icons, name, css)
+
+
+@lru_cache(maxsize=512)
+def _icon(icons: str, name: str, css: str) -> Markup:
     box = "0 0 32 32" if name == "mark" else "0 0 24 24"
     return Markup(
         '<svg class="icon {}" viewBox="{}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>'
-    ).format(css, box, g.icons, name)
+    ).format(css, box, icons, name)
 
 
 def status_badge(status: str | None) -> Markup:

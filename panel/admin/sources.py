@@ -197,21 +197,23 @@ def standings(session: Session, config: Config, now: datetime) -> list[Standing]
         DataSync.id, DataSync.key, DataSync.fetcher, cast(DataSync.settings, Text), DataSync.secrets,
         DataSync.status,
     )  # fmt: skip
-    files: dict[str, registry.Listing] = {}
+    locale = current()
+    files: dict[str, tuple[registry.Listing, str]] = {}  # of a thousand sources, a few kinds
     missing = _Missing(session, config)
     holds = {id: attention.Hold(*waits) for id, waits in decisions.waiting_syncs(session).items()}
     late = {sync.id: how for sync, how in lateness.not_in_time(session, now)}
     halts = attention.halts(session, now)
-    locale, found = current(), []
+    found = []
     for id, key, fetcher, stored, secrets, status in session.execute(select(*columns).order_by(DataSync.key)):
         if fetcher not in files:
-            files[fetcher] = registry.load(fetcher)
-        file = files[fetcher]
+            listing = registry.load(fetcher)
+            files[fetcher] = listing, listing.label(locale)
+        file, label = files[fetcher]
         found.append(
             Standing(
                 id=id,
                 key=key,
-                label=file.label(locale),
+                label=label,
                 status=status,
                 broken=file.error,
                 missing=missing.of(file, stored, secrets),
