@@ -74,6 +74,8 @@ def _measure(
         if only in (None, "idle"):
             say("an engine with nothing to do")
             figures.idle = scenes.idle(house)
+        elif only == "pages":
+            scenes.settle()
         if only != "idle":
             scenes.prime(house)
             house.start_web()

@@ -102,9 +102,14 @@ class Figures:
     burst: Burst | None = None
 
 
+def settle() -> None:
+    """Wait until an engine that has just started has tidied up."""
+    time.sleep(SETTLE)
+
+
 def idle(house: House) -> float:
     """The share of one core that an engine takes that has nothing to do."""
-    time.sleep(SETTLE)
+    settle()
     before, began = house.cpu(), time.monotonic()
     time.sleep(IDLE)
     return (house.cpu() - before) / (time.monotonic() - began)
