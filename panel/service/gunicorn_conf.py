@@ -1,5 +1,6 @@
 """gunicorn's settings, from the panel's own configuration."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -32,3 +33,12 @@ def on_starting(_server: object) -> None:
     from panel import create_app
 
     create_app(_config)
+
+
+def post_worker_init(_worker: object) -> None:
+    """Count what a worker has loaded as there for good: else the collector walks through all of it again and again.
+
+    That cost every twentieth page of a large house 60 ms (https://docs.python.org/3/library/gc.html#gc.freeze).
+    """
+    gc.collect()
+    gc.freeze()
