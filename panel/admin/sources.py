@@ -25,7 +25,7 @@ from panel.newest import of_each_sync
 STRIP = 14
 LONGER_THAN_USUAL = 1.5
 BAR_HEIGHTS = 6
-SOURCES_A_PAGE = 25
+SOURCES_A_PAGE = 20
 STATES_REMEMBERED = 5_000  # of settings; the sources of a large house in both languages
 
 _told: dict[Hashable, str | None] = {}

@@ -18,7 +18,7 @@ from panel.extensions import db
 from panel.models import SyncRun
 
 LONGEST_SEARCH = 100
-MOST_ANNOUNCED = 20
+MOST_ANNOUNCED = 15
 MOST_CHARTS = 5  # sources; where there are more, each has its charts on its own page
 WHICH_WORDS = {"needs": lazy("Those that need you"), "active": lazy("Those being synced now")}
 
