@@ -33,8 +33,12 @@ expect.set_options(timeout=PATIENCE_MS)  # no test depends on speed
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of them are the browser's. The same walk in English is slow: `make test` has it in Persian."""
+    """All of them are the browser's, and come first: one worker is at them from the start, and makes their houses.
+
+    The same walk in English is slow: `make test` has it in Persian.
+    """
     here = Path(__file__).parent
+    items.sort(key=lambda item: here not in item.path.parents)
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
