@@ -145,8 +145,12 @@ def attention(
     disk: Trouble | None = None,
     gateways: Iterable[Gateway] = (),
     calendar: Iterable[Gap] = (),
+    is_new: bool = False,
 ) -> Attention:
-    """All that needs a person, each thing once: late sources are not named while it is the engine that is missing."""
+    """All that needs a person, each thing once: late sources are not named while it is the engine that is missing.
+
+    is_new: the house is not set up yet, and the page leads to where it is; so missing settings are not named either.
+    """
     needs, going_on = [], []
     if engine_down:
         needs.append(Need(ENGINE))
@@ -156,7 +160,7 @@ def attention(
         if source.need is None:
             if goes_on(source) and not (engine_down and _waits_for_the_engine(source)):
                 going_on.append(source)
-        elif not (engine_down and source.need in _BY_ENGINE):
+        elif not (engine_down and source.need in _BY_ENGINE) and not (is_new and source.need == MISSING):
             needs.append(_of(source, source.need))
     needs += [Need(DOWN, since=one.lamp.since, about=one) for one in gateways if one.lamp.kind == "down"]
     needs += [Need(CALENDAR, about=gap) for gap in calendar]

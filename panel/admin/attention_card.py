@@ -93,14 +93,20 @@ def card(
     session: Session,
     config: Config,
     now: datetime,
+    *,
+    is_new: bool,
 ) -> Card:
-    """What the home page says first. shown: the keys of the sources whose rows are on this page."""
+    """What the home page says first. shown: the keys of the sources whose rows are on this page.
+
+    is_new: the page leads to the first steps, which say the rest.
+    """
     found = attention.attention(
         everything,
         engine_down=show.engine_is_down(),
         disk=storage.of_disks(config),
         gateways=lamps,
         calendar=holidays.troubles(session, now.astimezone(TEHRAN).date()),
+        is_new=is_new,
     )
     calm = not found.needs
     same = Counter(one.label for one in everything)
@@ -108,7 +114,7 @@ def card(
     return Card(
         lines=[_line(need, same, shown, now) for need in found.needs[:MOST]],
         more=max(0, len(found.needs) - MOST),
-        summary=summary(everything),
+        summary="" if is_new else summary(everything),
         look=("success" if in_step else "none") if calm else "",
         as_of=session.scalar(select(func.min(DataSync.data_as_of))) if in_step else None,
         by_themselves=show.some(found.by_themselves, lambda one: _name(one, same)) or None,

@@ -76,7 +76,10 @@ class StatusView(AdminIndexView):
         lamps = gateways.gateways(session, config)
         shown = gateway_lamps.shown(lamps, now)
         keys = {one.key for one in chosen.standings}
-        card = attention_card.card(everything, keys, lamps, session, config, now)
+        is_new = not config.demo and steps.is_new(
+            session, any_complete=any(not one.missing and not one.broken for one in everything)
+        )
+        card = attention_card.card(everything, keys, lamps, session, config, now, is_new=is_new)
         return {
             "sources": found,
             "filters": len(everything) > sources.SOURCES_A_PAGE or bool(search or which),
@@ -88,10 +91,7 @@ class StatusView(AdminIndexView):
             "rows_url": base.address_at(url_for("admin.rows")),
             "address_with": partial(base.address_at, url_for("admin.index")),
             "active": active,
-            "is_new": not config.demo
-            and steps.is_new(
-                session, any_complete=any(not one.missing and not one.broken for one in everything)
-            ),
+            "is_new": is_new,
             "newest": newest,
             "with_charts": found if len(everything) <= MOST_CHARTS else [],
             "gateways": shown,

@@ -108,6 +108,13 @@ def test_the_most_urgent_comes_first_and_of_one_kind_the_longest() -> None:
     assert told == ["disk", "old", "young", "failed", "gateway", "late"]
 
 
+def test_of_a_new_house_the_first_steps_tell_what_is_missing_and_nothing_else() -> None:
+    found = attention.attention(
+        [Source(missing="Password"), Source(hold=Hold(9, NOW))], engine_down=True, is_new=True
+    )
+    assert [need.kind for need in found.needs] == ["engine", "held"]
+
+
 def test_of_several_troubles_of_one_source_the_one_is_told_that_explains_the_others() -> None:
     assert kinds(Source(hold=Hold(9, NOW), halt=FAILED, timeliness=STALE_NOW)) == ["held"]
     assert kinds(Source(missing="Password", halt=FAILED, timeliness=STALE_NOW)) == ["missing"]
