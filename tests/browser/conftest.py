@@ -4,16 +4,18 @@ A page of these tests fails by itself when the browser's console shows an error,
 broken, or when anything but the panel is asked.
 """
 
+import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,20 @@ def told_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         environ = {"PANEL_INSTANCE": str(house.instance), "PANEL_ADMIN_PASSWORD": PASSWORD}
         house.pages.update(Story(house.url, environ).tell())
         yield house
+
+
+def simulator(house: House) -> str:
+    """Where the demonstration's gateway takes orders: `…/__sim__`."""
+    [panel] = house.instance.rglob("panel.db")
+    with closing(sqlite3.connect(f"file:{panel}?mode=ro", uri=True)) as db:
+        settings = db.execute("SELECT settings FROM data_syncs WHERE key = 'students'").fetchone()[0]
+    return f"{json.loads(settings)['base_url']}/__sim__"
+
+
+def order(address: str, **told: object) -> None:
+    """Tell the simulator something."""
+    body = json.dumps(told).encode()
+    urllib.request.urlopen(urllib.request.Request(address, data=body), timeout=30).close()
 
 
 @contextmanager

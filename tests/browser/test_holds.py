@@ -1,14 +1,12 @@
 """A held run with a real browser: it asks for a decision, shows who would vanish, and takes an answer."""
 
-import json
-import sqlite3
 import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import House, press_sync, row, wait_for_status
+from tests.browser.conftest import House, order, press_sync, row, simulator, wait_for_status
 
 Open = Callable[..., Page]
 
@@ -16,15 +14,10 @@ Open = Callable[..., Page]
 @pytest.fixture
 def bad_day(house: House) -> Iterator[Callable[[], None]]:
     """Let the demonstration's gateway answer the question for the faculty with half a list; healed at the end."""
-    [panel] = house.instance.rglob("panel.db")
-    with sqlite3.connect(f"file:{panel}?mode=ro", uri=True) as db:
-        settings = db.execute("SELECT settings FROM data_syncs WHERE key = 'faculty'").fetchone()[0]
-    db.close()
-    address = f"{json.loads(settings)['base_url']}/__sim__/fault"
+    address = f"{simulator(house)}/fault"
 
     def begin() -> None:
-        body = json.dumps({"kind": "half", "endpoint": "faculty", "times": None}).encode()
-        urllib.request.urlopen(urllib.request.Request(address, data=body), timeout=30).close()
+        order(address, kind="half", endpoint="faculty", times=None)
 
     yield begin
     urllib.request.urlopen(urllib.request.Request(address, method="DELETE"), timeout=30).close()

@@ -1,6 +1,5 @@
 """A run's page with a real browser: the map fills in while the run goes on, leads to its parts, and tells the story."""
 
-import json
 import re
 import sqlite3
 import urllib.request
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import PATIENCE_MS, House, press_sync, row, wait_for_status
+from tests.browser.conftest import PATIENCE_MS, House, order, press_sync, row, simulator, wait_for_status
 
 Open = Callable[..., Page]
 languages = pytest.mark.parametrize("language", ["fa", "en"])
@@ -27,14 +26,10 @@ DONE = "() => document.querySelectorAll('.part-map td.d').length"
 @pytest.fixture
 def faults(house: House) -> Iterator[Callable[..., None]]:
     """Let the demonstration's gateway have a fault from now on; healed at the end."""
-    [panel] = house.instance.rglob("panel.db")
-    with closing(sqlite3.connect(f"file:{panel}?mode=ro", uri=True)) as db:
-        settings = db.execute("SELECT settings FROM data_syncs WHERE key = 'students'").fetchone()[0]
-    address = f"{json.loads(settings)['base_url']}/__sim__/fault"
+    address = f"{simulator(house)}/fault"
 
     def begin(**script: object) -> None:
-        body = json.dumps({**script, "times": None}).encode()
-        urllib.request.urlopen(urllib.request.Request(address, data=body), timeout=30).close()
+        order(address, **script, times=None)
 
     yield begin
     urllib.request.urlopen(urllib.request.Request(address, method="DELETE"), timeout=30).close()

@@ -2,13 +2,22 @@
 
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PATIENCE_MS, House, press_sync, row, sign_in, wait_for_status
+from tests.browser.conftest import (
+    PATIENCE_MS,
+    House,
+    order,
+    press_sync,
+    row,
+    sign_in,
+    simulator,
+    wait_for_status,
+)
 
 WORDS = {
     "fa": {
@@ -27,6 +36,7 @@ WORDS = {
     },
 }
 Open = Callable[..., Page]
+USUAL_LATENCY = 200  # as panel/service/demo.py starts it
 languages = pytest.mark.parametrize("language", ["fa", "en"])
 
 
@@ -87,8 +97,20 @@ def runs(house: House) -> int:
         return int(db.execute("SELECT count(*) FROM sync_runs").fetchone()[0])
 
 
-def test_sync_becomes_cancel_and_cancel_ends_the_run(open_page: Open) -> None:
+@pytest.fixture
+def latency(house: House) -> Iterator[Callable[[int], None]]:
+    """Let the demonstration's gateway take so many milliseconds for each answer; as many as before at the end.
+
+    What an earlier run has finished need not be asked for again: a run may be over before a page has seen it run.
+    """
+    address = f"{simulator(house)}/options"
+    yield lambda milliseconds: order(address, latency=milliseconds)
+    order(address, latency=USUAL_LATENCY)
+
+
+def test_sync_becomes_cancel_and_cancel_ends_the_run(open_page: Open, latency: Callable[[int], None]) -> None:
     page = open_page("fa")
+    latency(3_000)
     press_sync(page, "students")
     wait_for_status(page, "students", "running")
     button = page.locator("#act-students")
@@ -101,15 +123,17 @@ def test_sync_becomes_cancel_and_cancel_ends_the_run(open_page: Open) -> None:
     expect(page.locator("#act-students")).to_contain_text(WORDS["fa"]["sync"])
 
 
-def test_the_run_page_moves_by_itself_to_the_end(open_page: Open) -> None:
+def test_the_run_page_moves_by_itself_to_the_end(open_page: Open, latency: Callable[[int], None]) -> None:
     page = open_page("en")
+    latency(3_000)
     press_sync(page, "students")
     wait_for_status(page, "students", "running")
     page.click("#state-students")
     page.wait_for_url("**/runs/*")
     expect(page.locator("#run progress")).to_be_visible()
+    latency(USUAL_LATENCY)
     page.wait_for_function(
-        "() => Number((document.querySelector('[data-count=read] dd') || {}).textContent.replace(/,/g, '')) > 0",
+        "() => Number(document.querySelector('[data-count=read] dd')?.textContent.replace(/,/g, '') || 0) > 0",
         timeout=PATIENCE_MS,
     )
     expect(page.locator("#run h1 .badge")).to_contain_text("Successful", timeout=PATIENCE_MS)
