@@ -209,8 +209,8 @@ class FirstStepsView(base.PanelView):
         told = _rehearsed(utcnow())
         run = told["run"]
         html = self.render("first_steps/rehearsed.html", after=self._next(steps.REHEARSAL), **told)
-        word = str(show.STATUS_WORDS[run.status]) if run else ""
-        return base.fragment(html, active=bool(run and run.status in ACTIVE), announce=word)
+        told_aloud = [str(show.STATUS_WORDS[run.status])] if run else []
+        return base.fragment(html, active=bool(run and run.status in ACTIVE), announce=told_aloud)
 
     @expose("/schedule", methods=["GET", "POST"])
     def schedule(self) -> ResponseReturnValue:

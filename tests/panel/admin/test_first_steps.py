@@ -334,7 +334,9 @@ def test_one_part_is_rehearsed_and_nothing_else(fresh: House, maryam: FlaskClien
     run = newest(fresh)
     assert run.dry_run and run.partitions_wanted == [{"campus": "1120", "term": term}]
     assert trail(fresh)[-1] == ("rehearsal_requested", "students")
-    assert 'data-status="pending"' in read(maryam, "/first-steps/rehearsal/live")
+    live = maryam.get("/first-steps/rehearsal/live?lang=en")
+    assert 'data-status="pending"' in live.text
+    assert live.headers["X-Announce"] == "Waiting", "who hears the page is told one word, not its letters"
 
 
 def test_a_source_without_parts_is_rehearsed_as_a_whole(fresh: House, maryam: FlaskClient) -> None:
