@@ -6,14 +6,14 @@ from datetime import date
 from bench.databases import Database
 from bench.lists.scenes import Figures
 from bench.report import machine
+from bench.size.report import pages
 from panel.exports.orders import MOST_ROWS
 
 BEGIN = "<!-- lists: begin (written by `make bench-lists`) -->"
 END = "<!-- lists: end -->"
 PAGE, FILE = 0.15, 60.0  # seconds
-GROWTH = (
-    1.25  # a file's peak memory at the most rows beside that of one part: more would be growing with the rows
-)
+# A file's peak memory at the most rows beside that of one part: more would be growing with the rows.
+GROWTH = 1.25
 
 
 def all_met(found: Iterable[Figures]) -> bool:
@@ -36,7 +36,7 @@ def markdown(found: Sequence[Figures], databases: Sequence[Database], today: dat
             lines.append(
                 f"| {what} | {target} | {figures.database} | {told}, {'met' if met else '**not met**'} |"
             )
-    lines += ["", *_pages(found), "", *_files(found)]
+    lines += ["", *pages([(one.database, one.pages) for one in found]), "", *_files(found)]
     versions = ", ".join(one.version() for one in databases if any(f.database == one.label for f in found))
     return "\n".join([*lines, "", f"{versions}."])
 
@@ -57,18 +57,6 @@ def _targets(figures: Figures) -> Iterator[tuple[str, str, str, bool]]:
     growth = large.peak / small.peak
     target = f"at most {GROWTH:g} times that of {small.rows:,} rows"
     yield "… its process's memory", target, f"{large.peak:.0f} MB, {growth:.2f} times", growth <= GROWTH
-
-
-def _pages(found: Sequence[Figures]) -> Iterator[str]:
-    head = "".join(f" {figures.database}, p50 | p95 |" for figures in found)
-    yield f"| page | kB |{head}"
-    yield f"|---|---:|{'---:|---:|' * len(found)}"
-    for place, page in enumerate(found[0].pages):
-        same = [figures.pages[place] for figures in found]
-        told = "".join(
-            f" {one.seconds.median * 1000:.0f} ms | {one.seconds.at(95) * 1000:.0f} ms |" for one in same
-        )
-        yield f"| {page.name} | {page.kilobytes:,.0f} |{told}"
 
 
 def _files(found: Sequence[Figures]) -> Iterator[str]:

@@ -38,7 +38,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What is in the destination. busiest: the campus and the term with the most rows."""
+    """What is in the destination, and how many seconds that took. campus, term: of the part with the most rows."""
 
     terms: int
     people: int

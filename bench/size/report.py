@@ -5,7 +5,7 @@ from datetime import date
 
 from bench.databases import Database
 from bench.report import machine
-from bench.size.scenes import Figures
+from bench.size.scenes import Figures, Page
 
 BEGIN = "<!-- size: begin (written by `make bench-size`) -->"
 END = "<!-- size: end -->"
@@ -32,7 +32,7 @@ def markdown(found: Sequence[Figures], databases: Sequence[Database], today: dat
             )
     looked_at = [figures for figures in found if figures.pages]
     if looked_at:
-        lines += ["", *_pages(looked_at)]
+        lines += ["", *pages([(figures.database, figures.pages) for figures in looked_at])]
     lines += ["", *_starts(found)]
     versions = ", ".join(one.version() for one in databases if any(f.database == one.label for f in found))
     return "\n".join([*lines, "", f"{versions}."])
@@ -65,12 +65,13 @@ def _targets(figures: Figures) -> Iterator[tuple[str, str, str, bool]]:
         yield "request to the child's first event: median", target, f"{word * 1000:.0f} ms", word < FIRST_WORD
 
 
-def _pages(found: Sequence[Figures]) -> Iterator[str]:
-    head = "".join(f" {figures.database}, p50 | p95 |" for figures in found)
+def pages(found: Sequence[tuple[str, Sequence[Page]]]) -> Iterator[str]:
+    """The lines of a table of pages. found: of each database, what it is called, and the same pages."""
+    head = "".join(f" {database}, p50 | p95 |" for database, _ in found)
     yield f"| page | kB |{head}"
     yield f"|---|---:|{'---:|---:|' * len(found)}"
-    for place, page in enumerate(found[0].pages):
-        same = [figures.pages[place] for figures in found]
+    for place, page in enumerate(found[0][1]):
+        same = [looked_at[place] for _, looked_at in found]
         told = "".join(
             f" {one.seconds.median * 1000:.0f} ms | {one.seconds.at(95) * 1000:.0f} ms |" for one in same
         )
