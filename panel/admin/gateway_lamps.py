@@ -44,9 +44,7 @@ class Shown:
     lines: list[str]
     answered_at: datetime | None
     announced: str | None  # to those who hear the page: what is not as it should be
-    for_keeper: bool = (
-        False  # there is something to write to its keeper, which the card above does not lead to
-    )
+    for_keeper: bool = False  # there is something to write to its keeper, and the card above does not say so
 
 
 def shown(gateways: Iterable[Gateway], now: datetime) -> list[Shown]:

@@ -70,10 +70,9 @@ def ask(it: "House", config: Config) -> Kept:
     assert sync is not None
     answer = probe.check(sync.fetcher, it.values[sync.id].values, config)
     announced: dict[str, int | None] = {}
-    whole = [one for one in it.ready if one in it.behind and not sources.in_parts(one)]
-    for one in (
-        whole[:MOST_ASKED] if answer.ok else ()
-    ):  # of several parts, the first says nothing of the rest
+    # Of a source in parts, the first one says nothing of the rest.
+    whole = [one for one in it.ready if one in it.behind and not sources.in_parts(one)] if answer.ok else []
+    for one in whole[:MOST_ASKED]:
         seen = probe.preview(one.fetcher, it.values[one.id].values, config)
         if seen.ok:
             announced[one.key] = seen.seen.get("total")

@@ -23,18 +23,24 @@ def bad_day(house: House) -> Iterator[Callable[[], None]]:
     urllib.request.urlopen(urllib.request.Request(address, method="DELETE"), timeout=30).close()
 
 
+def held_run(page: Page, bad_day: Callable[[], None]) -> tuple[str, str]:
+    """A hold of the faculty, on the status page: its run, and how many records there were before."""
+    page.goto("/")
+    press_sync(page, "faculty")
+    wait_for_status(page, "faculty", "success")
+    before = row(page, "faculty").locator(".count").inner_text()
+    bad_day()
+    press_sync(page, "faculty")
+    wait_for_status(page, "faculty", "held")
+    return str(row(page, "faculty").get_attribute("data-run")), before
+
+
 @pytest.mark.parametrize("language", ["fa", "en"])
 def test_a_hold_is_looked_at_and_the_old_data_are_kept(
     open_page: Open, bad_day: Callable[[], None], language: str
 ) -> None:
     page = open_page(language)
-    page.goto("/")
-    press_sync(page, "faculty")
-    wait_for_status(page, "faculty", "success")
-    bad_day()
-    press_sync(page, "faculty")
-    wait_for_status(page, "faculty", "held")
-    held = row(page, "faculty").get_attribute("data-run")
+    held, _ = held_run(page, bad_day)
     expect(page.locator(f"#decide-{held} button")).to_have_count(3)
     row(page, "faculty").locator("a[href$='/held']").click()
     page.wait_for_url(f"**/runs/{held}/held")
@@ -59,14 +65,7 @@ def test_a_loss_is_accepted_once_and_undone(
     open_page: Open, bad_day: Callable[[], None], language: str
 ) -> None:
     page = open_page(language)
-    page.goto("/")
-    press_sync(page, "faculty")
-    wait_for_status(page, "faculty", "success")
-    everybody = row(page, "faculty").locator(".count").inner_text()
-    bad_day()
-    press_sync(page, "faculty")
-    wait_for_status(page, "faculty", "held")
-    held = row(page, "faculty").get_attribute("data-run")
+    held, everybody = held_run(page, bad_day)
     page.click(f"#approve-{held}")
     expect(page.locator("dialog[open]")).to_be_visible()
     page.click("dialog[open] [data-yes]")
