@@ -20,6 +20,8 @@ from fetchers.core.wire.envelope import Page
 from fetchers.core.wire.http import Answer, Session, traced
 
 _LONG_NUMBER = re.compile(r"\d{8,}")  # of a person, most likely: no run's log needs it
+# How deep an explanation is read. Python's own limit is no bound to lean on: what else runs near it fails too.
+_DEEPEST = 32
 # Refusals whose status alone tells people what to do.
 _REFUSALS: Mapping[int, Mapping[str, str]] = {
     403: {"reason": "forbidden"},
@@ -263,11 +265,17 @@ def _text(raw: msgspec.Raw | None) -> str:
         return ""
 
 
-def _leaves(value: Any) -> list[str]:
+def _leaves(value: Any, inside: int = 0) -> list[str]:
+    """The words in a decoded value, in order; none from below `_DEEPEST` levels, where nobody explains anything."""
+    if isinstance(value, (dict, list)) and inside == _DEEPEST:
+        return []
     if isinstance(value, dict):
         return [
-            leaf for key, inner in value.items() if (found := _leaves(inner)) for leaf in (f"{key}:", *found)
+            leaf
+            for key, inner in value.items()
+            if (found := _leaves(inner, inside + 1))
+            for leaf in (f"{key}:", *found)
         ]
     if isinstance(value, list):
-        return [leaf for inner in value for leaf in _leaves(inner)]
+        return [leaf for inner in value for leaf in _leaves(inner, inside + 1)]
     return [] if value is None else [str(value)]

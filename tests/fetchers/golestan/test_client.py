@@ -304,6 +304,16 @@ def test_a_refusal_is_readable_in_every_shape_and_never_repeated(
         assert error.params["trace"] == "00-ab-00"
 
 
+@pytest.mark.parametrize(("levels", "said"), [(30, "deep"), (100, ""), (900, "")])
+def test_an_explanation_is_read_as_deep_as_anybody_nests_it(
+    peer: Peer, session: Make, levels: int, said: str
+) -> None:
+    """Not to Python's limit of recursion: at that limit a collector's finalizer fails as well, in whatever it ends."""
+    body = b'{"title": ' + b"[" * levels + b'"deep"' + b"]" * levels + b"}"
+    peer.data = lambda request: answer(body, 400)
+    assert failure(peer.client(session(retry_budget=600)), errors.GatewayError).params["said"] == said
+
+
 def test_no_secret_and_no_number_of_a_person_is_repeated_from_what_the_gateway_says(
     peer: Peer, session: Make
 ) -> None:
