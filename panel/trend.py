@@ -83,6 +83,12 @@ def trend(session: Session, sync_id: int, now: datetime) -> Trend:
     return Trend([Point(*row) for row in found], by_day)
 
 
+def has_line(session: Session, sync_id: int, now: datetime) -> bool:
+    """Whether a source has two points at least, without reading them: one alone is no chart."""
+    two = select(SyncRun.id).where(*_successes(sync_id, Month.of(now).before(MONTHS - 1).begins)).limit(2)
+    return len(session.scalars(two).all()) == 2
+
+
 def by_month(points: Sequence[Point]) -> list[OfMonth]:
     """The same a line a month, the newest first."""
     lines: list[OfMonth] = []

@@ -44,7 +44,7 @@
       if (!answers[0].ok) throw new Error(String(answers[0].status));
       const told = await answers[0].json();
       data.set(box, told);
-      if (told.x.length) draw(box);
+      if (told.x.length > 1) draw(box);
       else tell(box, box.dataset.empty);
     } catch (error) {
       tell(box, box.dataset.failed);

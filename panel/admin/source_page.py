@@ -50,6 +50,7 @@ class SourcesView(base.PanelView):
             sync=sync,
             label=sources.label(sync.fetcher),
             months=trend.by_month(found.points),
+            with_charts=len(found.points) > 1,
             month_name=reports.month_name,
             by_day=found.by_day,
             days=base.config().keep.runs,

@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as lazy
 from flask_login import current_user
 from sqlalchemy import func, select
 
-from panel import gateways, letter
+from panel import gateways, letter, trend
 from panel.admin import attention_card, base, gateway_lamps, show, sources, steps
 from panel.admin.letters import letters
 from panel.clock import utcnow
@@ -93,7 +93,9 @@ class StatusView(AdminIndexView):
             "active": active,
             "is_new": is_new,
             "newest": newest,
-            "with_charts": found if len(everything) <= MOST_CHARTS else [],
+            "with_charts": [one for one in found if trend.has_line(session, one.sync.id, now)]
+            if len(everything) <= MOST_CHARTS
+            else [],
             "gateways": shown,
             "card": card,
             "announced": _announced(found, card, shown),

@@ -110,9 +110,29 @@ def test_durations_are_drawn_in_a_unit_that_fits(
 
 def test_a_source_that_was_never_synced_says_so_and_loads_no_chart(past: Rows, sara: FlaskClient) -> None:
     page = read(sara, "/sources/new")
-    assert "The charts begin with the first sync that succeeds." in page
+    assert "The table of months begins with the first sync that succeeds." in page
     assert "charts.js" not in page and "data-chart" not in page
     assert json.loads(sara.get("/sources/new/trend").data)["x"] == []
+
+
+def test_one_sync_alone_is_a_line_of_the_table_and_no_chart(
+    past: Rows, sara: FlaskClient, web_config: Config
+) -> None:
+    with writing(past) as session:
+        new = session.scalars(select(DataSync).where(DataSync.key == "new")).one()
+        past_runs.add(session, new, utcnow(), 1, records=700, seconds=9.0)
+    page = read(sara, "/sources/new")
+    assert "The charts begin with the second sync that succeeds." in page and 'id="months"' in page
+    assert "charts.js" not in page and "data-chart" not in page
+    assert 'data-charts="/sources/new/trend"' not in read(sara, "/")
+    with writing(past) as session:
+        new = session.scalars(select(DataSync).where(DataSync.key == "new")).one()
+        past_runs.add(session, new, utcnow(), 2, records=700, seconds=9.0)
+    page = read(sara, "/sources/new")
+    assert page.count('data-chart="') == 2 and "charts.js" in page
+    page = read(sara, "/")
+    assert 'data-charts="/sources/new/trend"' in page
+    assert '<a class="small as-table" href="/sources/new#months" aria-label="Faculty as a table">' in page
 
 
 def test_there_is_no_page_of_a_source_that_there_is_not(past: Rows, sara: FlaskClient) -> None:
