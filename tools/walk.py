@@ -23,7 +23,7 @@ from urllib.request import ProxyHandler, build_opener
 from playwright.sync_api import Page, sync_playwright
 
 from tools.every_page import ROOT
-from tools.screenshots import HOME, wait_until_up
+from tools.screenshots import HOME, keep, wait_until_up
 
 NAME, PASSWORD = "registry", "gate-77"  # of the simulated gateway: they open nothing else
 WORLD = ("--size", "tiny", "--seed", "3", "--latency", "60", "--username", NAME, "--password", PASSWORD)
@@ -190,8 +190,8 @@ def _photographer(page: Page, language: str, shown: tuple[str, ...]) -> Callable
         if place in shown:
             page.wait_for_load_state("networkidle")
             page.evaluate("document.fonts.ready")
-            path = HOME / f"walk-{place}-{language}.png"
-            page.screenshot(path=path, full_page=True, animations="disabled")
+            shot = page.screenshot(full_page=True, animations="disabled")
+            keep(shot, HOME / f"walk-{place}-{language}.png")
 
     return at
 
