@@ -22,7 +22,6 @@ from sqlalchemy import (
     and_,
     case,
     func,
-    inspect,
     not_,
     or_,
     select,
@@ -33,7 +32,7 @@ from fetchers.core import registry
 from fetchers.core.clean import fold
 from fetchers.core.fetcher import Stream
 from panel import days, moves
-from panel.destination import is_there, reader
+from panel.destination import columns, is_there, reader
 
 KINDS = ("added", "changed", "gone", "moved", "loaded", "left")
 COUNTED_UP_TO = 10_000
@@ -200,7 +199,7 @@ def _personal(stream: Stream | None, column: str) -> bool:
 
 def _has_folded(url: str) -> bool:
     """A destination that the first version made has no such column until the next run."""
-    return any(column["name"] == "folded" for column in inspect(reader(url)).get_columns(CHANGES.name))
+    return "folded" in columns(url, CHANGES.name)
 
 
 def _lines(where: Sequence[ColumnElement[bool]]) -> Select[Any]:

@@ -16,6 +16,7 @@ from werkzeug.routing import Rule
 from panel import create_app, destination
 from panel.auth import passwords, tokens
 from panel.auth.gate import SAFE_METHODS
+from panel.browse import texts
 from panel.clock import utcnow
 from panel.config import Config, load
 from panel.db import intent_to_write, open_engine, writing
@@ -34,15 +35,18 @@ PEOPLE = {"maryam": "admin", "reza": "operator", "sara": "viewer"}
 
 
 @pytest.fixture
-def web_config(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Config]:
+def web_config(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Config]:
     """An instance of its own; where a test is marked with ON_BOTH, also with its data on a server."""
+    monkeypatch.setattr(texts, "_begin", lambda read: read())  # no thread goes on when the test has ended
     environ = {"PANEL_INSTANCE": str(tmp_path / "instance")}
     if getattr(request, "param", "sqlite") == "postgresql":
         environ["DATA_DATABASE_URL"] = request.getfixturevalue("postgres_destination")
     config = load(environ)
     yield config
-    destination.reader(config.data_database_url).dispose()
-    destination.reader.cache_clear()
+    texts.forget()
+    destination.let_go()
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, cast, false, func, or_, select
 from sqlalchemy import String as SqlString
 
 from fetchers.core.clean import fold
-from panel.browse import counts
-from panel.browse.expressions import SEARCH, among, apart, columns_there, holds, is_value
+from panel.browse import counts, texts
+from panel.browse.expressions import SEARCH, among, apart, holds, is_value
 from panel.browse.tables import DataTable
 from panel.browse.wanted import NONE, Key, Row, Slice, Wanted
+from panel.destination import columns_there
 
 MOST_PEOPLE = 2_000  # whom a search finds, for their rows to be a short list
 MOST_ROWS = 10_000  # that are read for a short list
@@ -42,22 +44,39 @@ class Asked:
         }
         self.words = fold(wanted.search).split()[:MOST_WORDS] if wanted.search else []
         self.search_columns = columns_there(connection, SEARCH.name)
-        there = columns_there(connection, counts.FACETS.name)
-        known = counts.read(connection, table) if there else None
+        self.has_counts = bool(columns_there(connection, counts.FACETS.name))
+        known = counts.read(connection, table) if self.has_counts else None
         self.tally = known.tally(self.chosen) if known is not None else None
 
     # -- what fits, up to a limit -------------------------------------------------------------------------
 
     @cached_property
+    def texts(self) -> texts.Texts | None:
+        """The searched texts, where they are in memory as they are in the database; None: look there."""
+        if not self.words or not self.by_text or not self.has_counts or "sorted" not in self.search_columns:
+            return None
+        table = str(self.table.search_table)
+        stamp = counts.stamp_of(self.db, table)
+        return None if stamp is None else texts.remembered(self.db.engine, table, stamp)
+
+    @cached_property
+    def in_memory(self) -> list[Any] | None:
+        """Keys of those whom the search finds in memory; None: there is no search there, or it finds too many."""
+        if self.texts is None:
+            return None
+        places = list(islice(self.texts.find(self.words), MOST_ROWS + 1))
+        return self._keys(self.texts.keys(places)) if len(places) <= MOST_ROWS else None
+
+    @cached_property
     def people(self) -> list[Any] | None:
         """Keys of those whom the search finds; None: there is no search, or it finds too many to name."""
-        key = self.table.search_key
-        if not self.words or not self.by_text or key is None:
+        if not self.words or not self.by_text:
             return None
+        if self.texts is not None:
+            few = self.in_memory is not None and len(self.in_memory) <= MOST_PEOPLE
+            return self.in_memory if few else None
         found = self.db.scalars(select(SEARCH.c.key).where(*self.in_text()).limit(MOST_PEOPLE + 1)).all()
-        if len(found) > MOST_PEOPLE:
-            return None
-        return [self.table.as_stored(key, text) for text in found]
+        return self._keys(found) if len(found) <= MOST_PEOPLE else None
 
     @cached_property
     def in_days(self) -> int | None:
@@ -69,6 +88,15 @@ class Asked:
     def uncounted(self) -> bool:
         """Whether something is asked for that the counts of the data plane know nothing of."""
         return bool(self.words or self.days())
+
+    @property
+    def known_total(self) -> int | None:
+        """How many rows a long list has; None: nobody counted them."""
+        if not self.uncounted:
+            return None if self.tally is None else self.tally.wanted
+        if self.in_memory is None or self.chosen or self.wanted.days or not self.table.has_searched_rows:
+            return None
+        return len(self.in_memory)
 
     @property
     def by_text(self) -> bool:
@@ -91,8 +119,19 @@ class Asked:
         if self.tally.all_rows <= MOST_ROWS:
             return rest
         if self.table.is_indexed_by_facets and self.tally.wanted <= MOST_ROWS:
-            return [*self.in_parts(self.tally.parts), *self.facets(driving=True), *rest]
+            by_index = [*self.in_parts(self.tally.parts), *self.facets(driving=True)]
+            both = self._found_among(by_index)
+            return [*by_index, *rest] if both is None else [both, *self.days(driving=False)]
         return [*self.in_parts(self.tally.parts), *rest] if self.tally.rows <= MOST_ROWS else None
+
+    def _found_among(self, those: Conditions) -> ColumnElement[bool] | None:
+        """Being one of those rows and found by the search, which knows each by its key; None: it cannot tell that."""
+        if self.in_memory is None or not self.table.has_searched_rows:
+            return None
+        name = self.table.key[0]
+        column = self.real.c[name]
+        found = set(self.in_memory).intersection(self.db.scalars(select(column).where(*those)))
+        return among(self.db, column, sorted(found), numbers=self.table.is_number(name))
 
     @property
     def is_driven_by_counts(self) -> bool:
@@ -112,6 +151,10 @@ class Asked:
         """The search, tried row by row; where there is no folded text, in the searched columns as they are."""
         if not self.words:
             return []
+        if self.in_memory is not None:
+            name = str(self.table.search_key)
+            numbers = self.table.is_number(name)
+            return [among(self.db, apart(self.real.c[name]), self.in_memory, numbers=numbers)]
         if self.by_text:
             key = cast(self.real.c[str(self.table.search_key)], SqlString)
             text = select(SEARCH.c.folded).where(
@@ -158,6 +201,12 @@ class Asked:
             )
         return found
 
+    def _keys(self, texts: Sequence[str]) -> list[Any]:
+        name = str(self.table.search_key)
+        if not self.table.is_number(name):
+            return list(texts)
+        return [self.table.as_stored(name, text) for text in texts]
+
     def is_row(self, key: Key) -> Conditions:
         """Being the row of this key."""
         return [self.real.c[name] == value for name, value in zip(self.table.key, key, strict=True)]
@@ -188,7 +237,8 @@ class Asked:
         if self.chosen or (self.words and self.days()):
             return seen
         if self.words:
-            return MOST_PEOPLE if self.by_text else seen
+            too_many = MOST_ROWS if self.texts is not None and self.in_memory is None else MOST_PEOPLE
+            return too_many if self.by_text else seen
         return MOST_ROWS
 
     def number(self, conditions: Conditions) -> int:

@@ -165,6 +165,12 @@ def read(connection: Connection, table: DataTable) -> Counts | None:
     return counts
 
 
+def stamp_of(connection: Connection, table: str) -> str | None:
+    """The stamp of a table's rows, which is another one after each change; None: the next run will give it one."""
+    here = FACETS.c.table_name == table
+    return connection.scalar(select(FACETS.c.counts).where(here, FACETS.c.part == STAMP))
+
+
 def _lines(counts: str) -> list[tuple[Values, int]]:
     lines: Sequence[list[Any]] = msgspec.json.decode(counts)
     return [(tuple(line[:-1]), line[-1]) for line in lines]

@@ -21,13 +21,13 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    text,
     tuple_,
 )
 
 from fetchers.core.clean import Code, Email, JalaliDate, NationalCode, Phone
 from fetchers.core.clean.alphabet import FROM, LAST, LONGEST, TO
 from panel.browse.tables import DataTable
+from panel.destination import on_postgresql
 
 SEARCH = Table(
     "_hamgam_search",
@@ -37,23 +37,6 @@ SEARCH = Table(
 LARGEST = 2**62  # stands for a number that is missing: behind all others
 
 Order = list[tuple[ColumnElement[Any], bool]]  # what to sort by, and whether descending
-
-
-def on_postgresql(connection: Connection) -> bool:
-    """Whether this is a PostgreSQL server."""
-    return connection.dialect.name == "postgresql"
-
-
-def columns_there(connection: Connection, table: str) -> set[str]:
-    """The columns that a table has in this destination; none where it is not there."""
-    if on_postgresql(connection):
-        asked = text(
-            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(quote_ident(:name))"
-            " AND attnum > 0 AND NOT attisdropped"
-        )
-    else:
-        asked = text("SELECT name FROM pragma_table_info(:name)")
-    return set(connection.scalars(asked, {"name": table}))
 
 
 def holds(connection: Connection, column: ColumnElement[str], word: str) -> ColumnElement[bool]:

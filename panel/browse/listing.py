@@ -47,7 +47,7 @@ def _long(asked: Asked) -> Listing:
     return _made(
         asked,
         found,
-        known.wanted if known is not None else None,
+        asked.known_total,
         known.values if known is not None else None,
         (sort, asked.wanted.descending) if sort else walks.by_itself(asked, walk),
         frozenset(name for name in ways if name),

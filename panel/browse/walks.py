@@ -1,6 +1,7 @@
 """A list of any length, walked in an order that is there already, from one row on, and only as far as a page needs."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, not_, select
@@ -181,33 +182,60 @@ def by_key(asked: Asked, sort: str | None, descending: bool) -> Slice:
 def by_name(asked: Asked, sort: str | None, descending: bool) -> Slice:
     """In alphabetical order: keys from the index of names, some at a time, and of those the rows that fit."""
     [name] = asked.table.key
-    order: Order = [(SEARCH.c.sorted, descending), (SEARCH.c.key, descending)]
-    of_table = SEARCH.c.table_name == asked.table.name
-    texts = [holds(asked.db, SEARCH.c.folded, word) for word in asked.words]
+    people = _InMemory(asked, descending) if asked.texts is not None else _InDatabase(asked, descending)
     key = asked.cursor()
-    at: Sequence[Any] | None = None
-    if key is not None:
-        mine = select(SEARCH.c.sorted, SEARCH.c.key).where(of_table, SEARCH.c.key == str(key[0]))
-        at = asked.db.execute(mine).first()
+    at: Any = None if key is None else people.place(str(key[0]))
     lost = key is not None and at is None
     reverse = asked.wanted.backward and not lost
     begins = at is None and not reverse
     rows: list[Row] = []
     looked, many, ended = 0, 2 * asked.size, False
     while len(rows) <= asked.size and looked < FURTHEST and not ended:
-        statement = select(SEARCH.c.sorted, SEARCH.c.key).where(of_table, *texts)
-        if at is not None:
-            statement = statement.where(beyond(order, at, reverse=reverse))
-        some = asked.db.execute(statement.order_by(*sorted_by(order, reverse=reverse)).limit(many)).all()
-        rows += _rows_of(asked, [asked.table.as_stored(name, one.key) for one in some])
-        at, ended = (some[-1] if some else at), len(some) < many
+        some = people.beyond(at, many, reverse=reverse)
+        rows += _rows_of(asked, [asked.table.as_stored(name, key) for _, key in some])
+        at, ended = (some[-1][0] if some else at), len(some) < many
         looked += len(some)
         many = min(4 * many, MOST_ROWS)
     found = asked.cut(rows, reverse=reverse)
     found.lost, found.first = lost, 1 if begins else None
-    if not found.more and not ended and at is not None:
-        found.stopped_at = (asked.table.as_stored(name, at[1]),)
+    if not found.more and not ended and some:
+        found.stopped_at = (asked.table.as_stored(name, some[-1][1]),)
     return found
+
+
+class _InDatabase:
+    """Those whom a search finds, or everybody, by the index of names. A place is a name and a key."""
+
+    def __init__(self, asked: Asked, descending: bool) -> None:
+        self._asked = asked
+        self._order: Order = [(SEARCH.c.sorted, descending), (SEARCH.c.key, descending)]
+        self._of_table = SEARCH.c.table_name == asked.table.name
+        self._texts = [holds(asked.db, SEARCH.c.folded, word) for word in asked.words]
+
+    def place(self, key: str) -> Sequence[Any] | None:
+        mine = select(SEARCH.c.sorted, SEARCH.c.key).where(self._of_table, SEARCH.c.key == key)
+        return self._asked.db.execute(mine).first()
+
+    def beyond(self, at: Sequence[Any] | None, many: int, *, reverse: bool) -> list[tuple[Any, str]]:
+        statement = select(SEARCH.c.sorted, SEARCH.c.key).where(self._of_table, *self._texts)
+        if at is not None:
+            statement = statement.where(beyond(self._order, at, reverse=reverse))
+        statement = statement.order_by(*sorted_by(self._order, reverse=reverse)).limit(many)
+        return [(row, row.key) for row in self._asked.db.execute(statement)]
+
+
+class _InMemory:
+    """Those whom a search finds, where their texts are in memory. A place is a number."""
+
+    def __init__(self, asked: Asked, descending: bool) -> None:
+        assert asked.texts is not None
+        self._texts, self._words, self._descending = asked.texts, asked.words, descending
+        self.place = asked.texts.place
+
+    def beyond(self, at: Any, many: int, *, reverse: bool) -> list[tuple[Any, str]]:
+        found = self._texts.find(self._words, at, reverse=reverse != self._descending)
+        places = list(islice(found, many))
+        return list(zip(places, self._texts.keys(places), strict=True))
 
 
 def _rows_of(asked: Asked, keys: list[Any]) -> Iterator[Row]:

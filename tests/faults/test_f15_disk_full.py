@@ -95,8 +95,7 @@ def web_config(disk: Callable[..., Disk]) -> Iterator[Config]:
     mounted = disk("instance")
     config = load({"PANEL_INSTANCE": str(mounted.path)})
     yield config
-    destination.reader(config.data_database_url).dispose()
-    destination.reader.cache_clear()
+    destination.let_go()
 
 
 @pytest.fixture

@@ -62,8 +62,7 @@ def web_config(failing_disk: FailingDisk) -> Iterator[Config]:
     """A whole installation on a disk that can fail. Overrides the one of tests/web.py."""
     config = load({"PANEL_INSTANCE": str(failing_disk.path / "instance")})
     yield config
-    destination.reader(config.data_database_url).dispose()
-    destination.reader.cache_clear()
+    destination.let_go()
 
 
 @pytest.mark.slow

@@ -20,13 +20,13 @@ CREATE TABLE IF NOT EXISTS _hamgam_facets (
     table_name TEXT NOT NULL,
     part TEXT NOT NULL,         -- JSON list: the rows' values of the columns that hold what was asked for; '': a stamp
     columns TEXT NOT NULL,      -- JSON list: the columns whose values are counted
-    counts TEXT NOT NULL,       -- JSON list of [value, …, number of rows]; a stamp is another one after each change
+    counts TEXT NOT NULL,       -- JSON list of [value, …, number of rows]; a stamp: another one after rows changed
     PRIMARY KEY (table_name, part)
 ) WITHOUT ROWID;
 """
 
 Values = tuple[Any, ...]
-STAMP = ""  # a part that no row is of: by it readers see whether what they remember is still right
+STAMP = ""  # a part that no row is of: by it readers see whether what they remember of rows and counts is still right
 
 
 class FacetCounts:
@@ -57,14 +57,14 @@ class FacetCounts:
         self._news.subtract(values)
 
     def write(self) -> None:
-        """Write down what came and went, in the caller's transaction."""
+        """Write down what came and went, in the caller's transaction; the stamp also where no number is another one."""
+        if not self._news:
+            return
         news: dict[Values, Counter[Values]] = {}
         for values, change in self._news.items():
             if change:
                 news.setdefault(values[: self._asked], Counter())[values[self._asked :]] = change
         self._news.clear()
-        if not news:
-            return
         names = {part: _json(part) for part in news}
         among, those = sql.among(self._db, list(names.values()))
         before = dict(

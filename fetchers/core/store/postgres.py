@@ -6,6 +6,7 @@ queue for one advisory lock, as they do for SQLite's single writer, so that the 
 
 import re
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
@@ -273,6 +274,63 @@ class PostgresDestination:
             cursor.execute("ROLLBACK")
             raise apsw.BusyError("another process publishes")
         return cursor
+
+
+class KeptReader(PostgresDestination):
+    """One that only reads, and that waits for the next page when it is closed: to sign in takes longer than to ask."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, only_read=True)
+        self._address = url
+
+    def answers_yet(self) -> bool:
+        """Whether the server still knows this connection."""
+        try:
+            return self.execute("SELECT 1").fetchone() == (1,)
+        except StorageError:
+            return False
+
+    def close(self) -> None:
+        """Wait for the next one who asks; or end, where one waits already, or something was left undone."""
+        if not self._db.closed and not self.in_transaction:
+            with _waiting_lock:
+                if self._address not in _waiting:
+                    _waiting[self._address] = self
+                    oldest = next(iter(_waiting)) if len(_waiting) > MOST_WAITING else None
+                    surplus = _waiting.pop(oldest) if oldest is not None else None
+                    if surplus is not None:
+                        surplus.end()
+                    return
+        self.end()
+
+    def end(self) -> None:
+        """Give the connection back to the server."""
+        super().close()
+
+
+MOST_WAITING = 4  # connections of a process, each to another destination
+_waiting: dict[str, KeptReader] = {}
+_waiting_lock = threading.Lock()
+
+
+def reader(url: str) -> KeptReader:
+    """A connection that only reads, for a process of the control plane. Raises StorageError."""
+    with _waiting_lock:
+        found = _waiting.pop(url, None)
+    if found is not None:
+        if found.answers_yet():
+            return found
+        found.end()
+    return KeptReader(url)
+
+
+def end_waiting() -> None:
+    """Close those that wait."""
+    with _waiting_lock:
+        found = list(_waiting.values())
+        _waiting.clear()
+    for one in found:
+        one.end()
 
 
 def _unless_empty(rows: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]] | None:

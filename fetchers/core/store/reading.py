@@ -7,6 +7,7 @@ So what the panel's pages and commands ask of a destination goes through here, a
 """
 
 import sqlite3
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -74,9 +75,19 @@ class FileReader:
 def look_into(url: str) -> sql.Destination | None:
     """The destination, to be read by a process of the control plane; None if it is not there."""
     if sql.is_postgresql(url):
-        return sql.connect_to_read(url)
+        from fetchers.core.store.postgres import reader
+
+        return reader(url)
     path = sql.path_of(url)
     return FileReader(path) if path.is_file() else None
+
+
+def let_go() -> None:
+    """Close the connections to servers that wait for the next one who looks."""
+    if "fetchers.core.store.postgres" in sys.modules:
+        from fetchers.core.store.postgres import end_waiting
+
+        end_waiting()
 
 
 def unreadable(error: sqlite3.Error) -> StorageError:

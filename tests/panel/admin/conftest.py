@@ -24,8 +24,7 @@ def house(app: Flask, rows: sessionmaker[Session], web_config: Config) -> Iterat
         example_house.furnish(session, web_config, utcnow())
     example_house.fill_destination(web_config.data_database_url)
     yield rows
-    destination.reader(web_config.data_database_url).dispose()
-    destination.reader.cache_clear()
+    destination.let_go()
 
 
 @pytest.fixture

@@ -46,8 +46,7 @@ def data(web_config: Config) -> Iterator[Destination]:
         made.sync(*map(student, people), campus=campus, term=term)
     yield made
     made.db.close()
-    destination.reader(web_config.data_database_url).dispose()
-    destination.reader.cache_clear()
+    destination.let_go()
 
 
 @pytest.fixture

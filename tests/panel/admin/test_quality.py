@@ -84,8 +84,7 @@ def noted(rows: Rows, web_config: Config) -> Iterator[Destination]:
             sync.last_run_id, sync.records = number, 34
     yield data
     data.db.close()
-    destination.reader(web_config.data_database_url).dispose()
-    destination.reader.cache_clear()
+    destination.let_go()
 
 
 def kinds(page: str) -> set[str]:

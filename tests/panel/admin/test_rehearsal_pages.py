@@ -28,7 +28,7 @@ def rehearsal(house: House, web_config: Config) -> Iterator[int]:
         for run in session.scalars(select(SyncRun).where(SyncRun.status == "running")):
             session.delete(run)
     yield rehearse(house, web_config, utcnow())
-    destination.reader.cache_clear()
+    destination.let_go()
 
 
 def newest(house: House) -> SyncRun:

@@ -14,7 +14,7 @@ def rehearsal(rows, web_config):
     add_sync(rows)
     example_house.fill_destination(web_config.data_database_url)
     yield rehearse(rows, web_config, utcnow())
-    destination.reader.cache_clear()
+    destination.let_go()
 
 
 def test_its_changes_are_those_of_the_real_run_and_masked(client, rows, rehearsal):

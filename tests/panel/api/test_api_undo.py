@@ -60,8 +60,7 @@ def run(client: FlaskClient, rows: House, web_config: Config) -> Iterator[SyncRu
         ledger.enter(db, run="run-1", epoch=1, kind="part", outcome="published", stream="faculty")
     db.close()
     yield made
-    destination.reader(web_config.data_database_url).dispose()
-    destination.reader.cache_clear()
+    destination.let_go()
 
 
 @ON_BOTH

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 
 from fetchers.faculty import Faculty
 from fetchers.students import Students
-from panel.destination import reader
+from panel.destination import let_go
 from tests.fetchers.core.conftest import House, destination
 
 __all__ = ["destination"]
@@ -51,7 +51,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         url = f"sqlite:///{tmp_path_factory.mktemp('browse') / 'data.db'}"
         fill(url)
         yield url
-        let_go(url)
+        let_go()
         return
     server = request.getfixturevalue("postgres_server")
     name = f"hamgam_test_{uuid.uuid4().hex[:12]}"
@@ -61,7 +61,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             url = make_url(server).set(drivername="postgresql+psycopg", database=name)
             fill(url.render_as_string(hide_password=False))
             yield url.render_as_string(hide_password=False)
-            let_go(url.render_as_string(hide_password=False))
+            let_go()
         finally:
             administrator.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
@@ -71,12 +71,7 @@ def to_spoil(destination: str) -> Iterator[str]:
     """The same, for one test alone."""
     fill(destination)
     yield destination
-    let_go(destination)
-
-
-def let_go(url: str) -> None:
-    reader(url).dispose()
-    reader.cache_clear()
+    let_go()
 
 
 def fill(destination: str) -> None:

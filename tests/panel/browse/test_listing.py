@@ -1,6 +1,6 @@
 """Every way through a list, held against a plain sort of its rows: nothing twice, nothing left out, counts right."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,11 +10,26 @@ from fetchers.core.clean import fold
 from fetchers.core.clean.alphabet import order_key, order_of
 from fetchers.core.store import sql
 from panel import browse
-from panel.browse import Listing, Wanted, asked, walks
+from panel.browse import Listing, Wanted, asked, texts, walks
 from panel.destination import reader
 from tests.panel.browse.conftest import CAMPUSES, TERMS_STREAM
 
 SHORT, LONG = "short", "long"
+
+
+IN_MEMORY, IN_DATABASE = "in memory", "in the database"
+both_ways = pytest.mark.parametrize("search", [IN_MEMORY, IN_DATABASE], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def search(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where a search looks. In memory: the texts are read at once, where else a thread would read them."""
+    in_memory = getattr(request, "param", IN_MEMORY) == IN_MEMORY
+    monkeypatch.setattr(texts, "_begin", (lambda read: read()) if in_memory else lambda _read: None)
+    monkeypatch.setattr(texts, "REST", 0.0)
+    texts.forget()
+    yield
+    texts.forget()
 
 
 @pytest.fixture(params=[SHORT, LONG])
@@ -89,6 +104,7 @@ WISHES = [
 ]
 
 
+@both_ways
 @pytest.mark.parametrize("name", ["Students", "student_terms"])
 @pytest.mark.parametrize("backward", [False, True])
 def test_all_pages_together_are_the_list(filled: str, length: str, name: str, backward: bool) -> None:
@@ -105,6 +121,7 @@ def test_all_pages_together_are_the_list(filled: str, length: str, name: str, ba
                 assert page.more_than < len(right), wanted
 
 
+@both_ways
 @pytest.mark.parametrize("name", ["Students", "student_terms"])
 def test_the_place_of_a_page_is_told_where_it_is_known(filled: str, length: str, name: str) -> None:
     for wanted in WISHES:
@@ -117,6 +134,7 @@ def test_the_place_of_a_page_is_told_where_it_is_known(filled: str, length: str,
     assert [page.first for page in rest] == [1 + 7 * n for n in range(1, len(rest) + 1)]
 
 
+@both_ways
 def test_every_facet_says_what_choosing_its_value_would_leave(filled: str, length: str) -> None:
     for name in ("Students", "student_terms"):
         stored = every(filled, name)
@@ -201,6 +219,7 @@ def test_a_long_list_refuses_an_order_that_it_does_not_have_and_says_by_what_it_
     assert page.sortable == {"codePardis", "term", "studentnum", "familyname"}
 
 
+@both_ways
 def test_a_walk_that_finds_nothing_for_long_pauses_and_goes_on(
     filled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
