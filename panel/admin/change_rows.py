@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from flask_babel import gettext as _
@@ -76,10 +77,10 @@ def rows(
     ]
 
 
-def kind_badge(kind: str) -> Markup:
-    """Icon, word and colour of a kind of change."""
+def kind_badge(kind: str, words: Mapping[str, object] = MappingProxyType({})) -> Markup:
+    """Icon, word and colour of a kind of change. words: others than the diary's own."""
     look, icon = KIND_LOOKS.get(kind, ("none", "dash"))
-    word = str(KIND_WORDS.get(kind, kind))
+    word = str(words.get(kind) or KIND_WORDS.get(kind, kind))
     return Markup('<span class="badge s-{}">{}<span>{}</span></span>').format(
         look, show.icon(icon, "icon-flip" if icon == "arrow" else ""), word
     )

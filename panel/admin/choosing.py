@@ -47,7 +47,9 @@ class Choice:
     def sentence(self) -> str:
         """How many parts would be asked for."""
         if not self.wanted:
-            return _("Nothing is chosen yet. A list in which nothing is ticked leaves all of its own.")
+            return _(
+                "Nothing is chosen yet. Where nothing is ticked in one of the lists, all of that list is meant."
+            )
         return _(
             "%(n)s of %(all)s parts will be fetched.",
             n=show.number(len(self.wanted)),

@@ -218,16 +218,19 @@ class FirstStepsView(base.PanelView):
         it, session, now = self._house(), db.session(), utcnow()
         problem = None
         posted = request.method == "POST"
-        ticked = [sync for sync in it.syncs if not posted or f"for.{sync.key}" in request.form]
+        scheduled = [sync for sync in it.syncs if sync.schedule_kind != "off"]
+        ticked = (
+            [sync for sync in it.syncs if f"for.{sync.key}" in request.form]
+            if posted
+            else scheduled or it.syncs
+        )
         if posted:
             problem = _scheduled(ticked, request.form, now)
             if problem is None:
                 return self._saved(steps.SCHEDULE)
             session.rollback()
             it = self._house()
-        lead = next(
-            (sync for sync in it.syncs if sync.schedule_kind != "off"), it.syncs[0] if it.syncs else None
-        )
+        lead = next(iter(scheduled or it.syncs), None)
         if lead is None:
             abort(404)
         typed: Mapping[str, str] = request.form
@@ -404,7 +407,7 @@ def _rehearsed(now: datetime) -> dict[str, Any]:
         "source": sources.label(run.sync.fetcher),
         "why": run_page.explanation(run, now),
         "progress": run_page.progress(run, db.session(), now),
-        "counts": run_page.counts(run),
+        "counts": run_page.counts(run, db.session()),
         "foretold": run_page.rehearsed(run, base.config()),
     }
 

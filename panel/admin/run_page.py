@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask_babel import gettext as _
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from fetchers.core.errors import FetchError
 from panel import explain, rehearsals, usual
 from panel.admin import show, sources
 from panel.config import Config
-from panel.models import SyncRun
+from panel.models import RunPartition, SyncRun
 
 # Fewer finished parts say nothing about the rest.
 ENOUGH_PARTS = 3
@@ -104,6 +105,22 @@ def rehearsed(run: SyncRun, config: Config) -> Rehearsed | None:
     return Rehearsed(rehearsals.is_kept(config, run), held)
 
 
-def counts(run: SyncRun) -> list[tuple[str, str, int]]:
-    """The counts in their fixed order: name, word, number."""
-    return [(name, str(word), getattr(run, name)) for name, word in show.COUNT_WORDS.items()]
+def counts(run: SyncRun, session: Session) -> list[tuple[str, str, int]]:
+    """The counts in their fixed order: name, word, number. Behind them, of a run with held parts, what is in those.
+
+    A run counts what it has published; who waits for a decision would wonder at no records read.
+    """
+    told = [(name, str(word), getattr(run, name)) for name, word in show.COUNT_WORDS.items()]
+    held = _held_back(run, session)
+    if not held:
+        return told
+    (read, word, number), *rest = told
+    return [(read, word, number + held), *rest, ("held", _("Held back"), held)]
+
+
+def _held_back(run: SyncRun, session: Session) -> int:
+    """Records that were read of parts which are held."""
+    if not run.partitions_held:
+        return 0
+    parts = select(RunPartition.counts).where(RunPartition.run_id == run.id, RunPartition.state == "held")
+    return sum(int((found or {}).get("read", 0)) for found in session.scalars(parts))

@@ -189,7 +189,7 @@ class RunsView(HeldPages, base.PanelView):
             "label": sources.listing(run.sync).label(show.current()),
             "progress": run_page.progress(run, session, now, parts.taken_over),
             "why": run_page.explanation(run, now),
-            "counts": run_page.counts(run),
+            "counts": run_page.counts(run, session),
             "maps": parts.maps,
             "parts": parts.parts,
             "campuses": parts.campuses,

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from fetchers.core import registry
 from panel import settings
-from panel.admin import show, step_test
+from panel.admin import run_page, show, step_test
 from panel.config import Config
 from panel.models import Campus, DataSync, SyncRun
 
@@ -124,7 +124,10 @@ def steps(it: House, session: Session, config: Config) -> list[Step]:
         chosen = [one for one in it.with_terms if it.values[one.id].origins.get(FIRST_TERM) != "default"]
         term = str(it.value(it.with_terms[0], FIRST_TERM) or "")
         found.append(Step(TERM, TITLES[TERM], bool(chosen or rehearsed), show.digits(term)))
-    said = _("%(n)s records were read", n=show.number(rehearsed.read)) if rehearsed else ""
+    said = ""
+    if rehearsed is not None:
+        read = run_page.counts(rehearsed, session)[0][2]
+        said = _("%(n)s records were read", n=show.number(read))
     found.append(Step(REHEARSAL, TITLES[REHEARSAL], rehearsed is not None, said))
     due = [sync.next_run_at for sync in it.syncs if sync.schedule_kind != "off" and sync.next_run_at]
     found.append(Step(SCHEDULE, TITLES[SCHEDULE], bool(due), show.due(min(due)) if due else ""))

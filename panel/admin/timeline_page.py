@@ -95,7 +95,12 @@ class TimelineView(base.PanelView):
         )
         found = timeline.Page([], None) if span.problems else timeline.page(session, wanted)
         by_key = {one.key: labels[one.id] for one in syncs}
-        told = tell(found.events, {} if sync else labels, {} if sync else by_key)
+        # What was changed at another source stands in this one's list where both share a setting.
+        told = tell(
+            found.events,
+            {} if sync else labels,
+            {name: of for name, of in by_key.items() if not sync or name != key},
+        )
         return self.render(
             "timeline.html",
             days=by_days(told),
@@ -171,7 +176,7 @@ def _run(run: SyncRun, labels: Mapping[int, str]) -> Told:
         words = [_("no change")]
     return Told(
         run.requested_at,
-        show.STATUS_ICONS.get(run.status, "dash"),
+        "eye" if run.dry_run else show.STATUS_ICONS.get(run.status, "dash"),
         run=run,
         source=labels.get(run.sync_id, ""),
         counts=show.listed(words),

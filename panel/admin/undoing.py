@@ -6,6 +6,7 @@ from typing import Any
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as lazy
 from flask_login import current_user
 
 from fetchers.core.decide.undo import preview
@@ -19,6 +20,12 @@ from panel.models import ACTIVE, DataSync, SyncRun
 from panel.undoing import N_
 
 LINES_SHOWN = 50
+# What an undo would do with a line, where the diary says what a run did.
+WOULD_BE = {
+    "gone": lazy("would be removed"),
+    "added": lazy("would come back"),
+    "changed": lazy("would be as before"),
+}
 NOT_TOLD = N_("The change diary has nothing of this run, so there is nothing to undo.")
 
 
@@ -69,7 +76,7 @@ def page(run: SyncRun) -> dict[str, Any]:
         "refused": refused,
         "seen": seen,
         "rows": change_rows.rows(base.config().data_database_url, lines),
-        "kind_badge": change_rows.kind_badge,
+        "kind_badge": lambda kind: change_rows.kind_badge(kind, WOULD_BE),
         "scheduled": run.sync.schedule_kind != "off",
         "now": utcnow(),
     }

@@ -375,6 +375,8 @@ def test_how_a_rehearsal_ended_is_told_with_its_counts(
     told = page.split('id="rehearsed"')[1]
     assert "nothing was written" in told and "1,243" in told and 'href="/first-steps/schedule"' in told
     assert {"rehearsal", "first-term", "test"} <= set(done(page)), "a run that succeeded proves the login"
+    page = read(maryam, "/first-steps/test")
+    assert 'id="proved"' in page and 'id="go-on"' in page and "Go on without a test" not in page
 
 
 def test_a_rehearsal_that_failed_says_why_in_plain_words(fresh: House, maryam: FlaskClient) -> None:
@@ -417,6 +419,9 @@ def test_one_schedule_is_given_to_the_sources_that_are_ticked(fresh: House, mary
     assert read(maryam, "/first-steps/done").count("03:15") == 6
     assert read(maryam, "/first-steps/done?lang=fa").count("۰۳:۱۵") == 6
     tell(maryam, "schedule", schedule_kind="off", **{"for.faculty": "1"})
+    again = read(maryam, "/first-steps/schedule")
+    ticked = re.findall(r'name="for\.(\w+)" value="1" checked', again)
+    assert ticked == ["students"], "to save what is shown changes no other source"
     assert [sync(fresh, key).schedule_kind for key in ("faculty", "students")] == ["off", "calendar"]
 
 

@@ -4,13 +4,13 @@ import re
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from panel.clock import utcnow
 from panel.config import Config
 from panel.db import writing
-from panel.models import AuditEntry, SyncRun
+from panel.models import AuditEntry, RunPartition, SyncRun
 from tests.panel import held_run
 from tests.panel.admin.conftest import read
 from tests.panel.admin.test_buttons import press
@@ -63,6 +63,23 @@ def test_the_runs_page_leads_to_the_list_and_has_the_buttons(held: int, reza: Fl
     page = read(reza, f"/runs/{held}")
     assert f'href="/runs/{held}/held"' in page and f'id="approve-{held}"' in page
     assert "Look at who would vanish, then decide" in page
+
+
+def test_what_was_read_and_is_held_back_is_counted(house: House, held: int, reza: FlaskClient) -> None:
+    """A run counts what it has published; "0 records read" beside "1 of 3 would vanish" made people wonder."""
+    with writing(house) as session:
+        run = session.get(SyncRun, held)
+        assert run
+        run.read, run.partitions_held = 0, 1
+        session.execute(delete(RunPartition).where(RunPartition.run_id == held))
+        part = RunPartition(run_id=held, part=held_run.PART, position=0, state="held", counts={"read": 201})
+        session.add(part)
+    page = read(reza, f"/runs/{held}")
+    figures = re.findall(r'data-count="(\w+)"><dt>[^<]+</dt><dd[^>]*>(?:<a[^>]*>)?([\d,]+)', page)
+    assert (figures[0], figures[-1]) == (("read", "201"), ("held", "201"))
+    with writing(house) as session:
+        session.execute(update(SyncRun).where(SyncRun.id == held).values(partitions_held=0))
+    assert 'data-count="held"' not in read(reza, f"/runs/{held}")
 
 
 @ON_BOTH

@@ -92,6 +92,19 @@ def test_what_would_change_is_listed_named_and_masked(
     assert "40011009" not in read(reza, "/changes/")
 
 
+def test_one_that_would_be_held_does_not_say_that_nothing_would_change(
+    rehearsal: int, house: House, reza: FlaskClient
+) -> None:
+    searched = f"/runs/{rehearsal}/changes?kind=moved"  # nothing of this kind
+    assert "No change fits." in read(reza, searched)
+    with writing(house) as session:  # another source's: its own file has no line
+        run = session.get(SyncRun, rehearsal)
+        assert run and run.partitions_held
+        run.sync_id = session.scalars(select(DataSync.id).where(DataSync.key == "faculty")).one()
+    page = read(reza, f"/runs/{rehearsal}/changes")
+    assert "Nothing would change." not in page and f'href="/runs/{rehearsal}/held"' in page
+
+
 def test_what_would_change_is_saved_as_a_file(rehearsal: int, reza: FlaskClient) -> None:
     form = {"csrf_token": csrf_token(reza, "/"), "run": str(rehearsal)}
     answer = reza.post("/changes/export", data=form)

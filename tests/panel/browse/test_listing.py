@@ -193,7 +193,7 @@ def test_a_list_is_sorted_as_asked_for(filled: str, length: str, descending: boo
         stored = every(filled, name)
         for wanted in (WISHES[0], WISHES[1], WISHES[5]):
             asked_for = Wanted(**{**vars(wanted), "sort": column, "descending": descending})
-            found = pages(filled, name, asked_for)
+            found = pages(filled, name, asked_for, size=40)
             assert not found[0].refused and found[0].sort == column
             rows = [row for page in found for row in page.rows]
             whole = {tuple(row[key] for key in browse.tables()[name].key): row for row in stored}
