@@ -43,10 +43,11 @@ def markdown(found: Sequence[Figures], databases: Sequence[Database], today: dat
 
 def _targets(figures: Figures) -> Iterator[tuple[str, str, str, bool]]:
     """What was looked at, its target, what was measured, and whether that is enough."""
-    slow = [page for page in figures.pages if page.seconds.at(95) >= PAGE]
-    slowest = max(figures.pages, key=lambda page: page.seconds.at(95))
-    told = f"{slowest.seconds.at(95) * 1000:.0f} ms ({slowest.name})"
-    yield f"{len(figures.pages)} pages: slowest, p95", f"under {PAGE * 1000:g} ms", told, not slow
+    judged = [page for page in figures.pages if page.judged]
+    slowest = max(judged, key=lambda page: page.seconds.at(95))
+    found = slowest.seconds.at(95)
+    told = f"{found * 1000:.0f} ms ({slowest.name})"
+    yield f"{len(judged)} pages: slowest, p95", f"under {PAGE * 1000:g} ms", told, found < PAGE
     small, large, *_ = figures.files
     yield (
         f"Excel file of {MOST_ROWS:,} rows",

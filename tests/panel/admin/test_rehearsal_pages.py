@@ -1,12 +1,14 @@
 """A rehearsal on the pages: marked as one everywhere, telling what would change, and done for real by one press."""
 
 import io
+import sqlite3
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from panel import destination, rehearsals
@@ -93,16 +95,20 @@ def test_what_would_change_is_listed_named_and_masked(
 
 
 def test_one_that_would_be_held_does_not_say_that_nothing_would_change(
-    rehearsal: int, house: House, reza: FlaskClient
+    rehearsal: int, house: House, reza: FlaskClient, web_config: Config
 ) -> None:
-    searched = f"/runs/{rehearsal}/changes?kind=moved"  # nothing of this kind
-    assert "No change fits." in read(reza, searched)
-    with writing(house) as session:  # another source's: its own file has no line
+    with house() as session:
         run = session.get(SyncRun, rehearsal)
         assert run and run.partitions_held
-        run.sync_id = session.scalars(select(DataSync.id).where(DataSync.key == "faculty")).one()
+        path = rehearsals.diary_url(web_config, run).removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as file, file:  # all of it is held, so there is no other change
+        file.execute("DELETE FROM _hamgam_changes")
     page = read(reza, f"/runs/{rehearsal}/changes")
     assert "Nothing would change." not in page and f'href="/runs/{rehearsal}/held"' in page
+    assert "What would change" not in read(reza, f"/runs/{rehearsal}")
+    with writing(house) as session:
+        session.execute(update(SyncRun).where(SyncRun.id == rehearsal).values(partitions_held=0))
+    assert "Nothing would change." in read(reza, f"/runs/{rehearsal}/changes")
 
 
 def test_what_would_change_is_saved_as_a_file(rehearsal: int, reza: FlaskClient) -> None:
