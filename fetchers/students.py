@@ -37,7 +37,7 @@ class StudentsSettings(GolestanSettings):
         "4001",
         title=Label("نخستین نیمسال", "First term"),
         help=Label(
-            "سه رقم سال تحصیلی و ۱، ۲ یا ۳؛ ۴۰۵۱ یعنی نیمسال نخست ۱۴۰۵.",
+            "سه رقم سال تحصیلی و ۱، ۲ یا ۳؛ 4051 یعنی نیمسال نخست ۱۴۰۵.",
             "Three digits of the academic year, then 1, 2 or 3: 4051 is the first term of 1405.",
         ),
         seed_env="GOLESTAN_FIRST_TERM",

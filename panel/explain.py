@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from panel import persian
 from panel.causes import CAUSES, FACES
 from panel.words import translator
 
 LIMIT = 500
 PARAM_LIMIT = 160
+CODES = ("status",)  # numbers among the params that are codes: in Latin digits everywhere (panel/persian.py)
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,11 @@ def _fill(texts: tuple[str, ...], values: Mapping[str, str], translate: Any) -> 
 def apart_in_line(value: str) -> str:
     """A Latin value (a path, an address) in marks that keep it in one piece inside a line from right to left."""
     return f"\u2068{value}\u2069" if re.search(r"[A-Za-z]", value) else value
+
+
+def figure(name: str, value: float, language: str) -> str:
+    """A number among the params as people read it, a code as it is."""
+    return str(value) if name in CODES else persian.number(value, language)
 
 
 def plain(value: Any) -> str:

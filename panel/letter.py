@@ -145,7 +145,7 @@ def write(facts: Facts, language: str) -> str:
 def _told(facts: Facts, language: str, say: Callable[[str], str]) -> list[tuple[str, str]]:
     """Label and value of each line; an empty value leaves it out."""
     params = {
-        name: persian.number(value, language) if isinstance(value, int | float) else value
+        name: explain.figure(name, value, language) if isinstance(value, int | float) else value
         for name, value in facts.params.items()
     }
     params["said"] = said = _LONG_NUMBER.sub(_HIDDEN, explain.plain(facts.params.get("said", "")))[:120]
@@ -158,7 +158,7 @@ def _told(facts: Facts, language: str, say: Callable[[str], str]) -> list[tuple[
         (N_("What happened"), what),
         (N_("Address that was asked"), apart(facts.origin + _KEY.sub(_HIDDEN, facts.path))),
         (N_("Data that were asked for"), ("، " if language == "fa" else ", ").join(listing)),
-        (N_("Part"), _part(facts.part, say)),
+        (N_("Part"), _part(facts.part, language, say)),
         (N_("Time it happened"), _moment(facts.at, language, say)),
         (N_("Status of the answer"), str(facts.params.get("status", ""))),
         (N_("What the gateway said"), "" if said in what else said),
@@ -198,11 +198,12 @@ def _moment(at: datetime | None, language: str, say: Callable[[str], str]) -> st
     return f"{told} ({explain.apart_in_line(utc) if language == 'fa' else utc})"
 
 
-def _part(part: str, say: Callable[[str], str]) -> str:
-    """campus=1110,term=4051 in words."""
+def _part(part: str, language: str, say: Callable[[str], str]) -> str:
+    """campus=1110,term=4051 in words, the codes as they are."""
     words = {"campus": say(N_("campus")), "term": say(N_("term"))}
     pairs = [pair.partition("=") for pair in part.split(",") if pair]
-    return ", ".join(f"{words.get(name, name)} {value}" for name, _eq, value in pairs)
+    comma = "، " if language == "fa" else ", "
+    return comma.join(f"{words.get(name, name)} {value}" for name, _eq, value in pairs)
 
 
 def _codes(params: Mapping[str, Any]) -> list[str]:

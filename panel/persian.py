@@ -2,6 +2,11 @@
 
 `locale` is a code such as "fa" or "en"; whatever is not English is Persian. Times are stored in UTC and shown
 in Tehran. What is not there (None) is shown as a dash.
+
+Numbers, counts, dates and times have Persian digits in Persian. Codes have Latin ones in every language, inside
+Persian sentences too, and so are not for `digits`: campus 1110, term 4051, the code of a province, a status of HTTP,
+an error's code, ids, addresses, cron expressions. So one code looks the same everywhere, and can be typed and
+searched for as it is read.
 """
 
 from datetime import datetime

@@ -241,7 +241,9 @@ def settings_fa() -> str:
     for info in fields.values():
         said = settings.extra(info)
         if not said.get("filled_from"):
-            default = persian.digits(default_of(info).replace("`", ""), "fa")
+            default = default_of(info).replace("`", "")
+            if not isinstance(info.default, str):  # a number is for people, a term is a code
+                default = persian.digits(default, "fa")
             rows.append((said.get("title_fa") or "", default, said.get("help_fa") or "–"))
     return table(("تنظیم", "مقدار پیش‌فرض", "توضیح"), rows)
 

@@ -82,7 +82,6 @@ class Campuses(GuardedModelView):
         "active": lazy("Is fetched"),
     }
     column_formatters = {
-        "pardis_code": lambda view, context, campus, name: digits(campus.pardis_code),
         "province_code": lambda view, context, campus, name: _dash(campus.province_code),
         "type": lambda view, context, campus, name: TYPE_WORDS.get(str(campus.type), _dash(campus.type)),
         "active": lambda view, context, campus, name: _("Yes") if campus.active else _("No"),
@@ -95,6 +94,7 @@ class Campuses(GuardedModelView):
     # Flask-Admin asks for these in each request, and once while the view is made.
     can_create = can_edit = column_display_actions = _may_change
     new_title = lazy("New campus")
+    edit_title = lazy("Edit campus")
 
     def get_create_form(self) -> type[BaseForm]:
         return NewCampus
@@ -198,4 +198,4 @@ def _fill(campus: Campus, form: Any) -> None:
 
 
 def _dash(value: int | None) -> str:
-    return "–" if value is None else digits(value)
+    return "–" if value is None else str(value)

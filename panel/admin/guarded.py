@@ -27,6 +27,7 @@ class GuardedModelView(ModelView):
     sees = "admin"
     changes = "admin"
     new_title: Any = lazy("New")
+    edit_title: Any = lazy("Edit")
 
     # Flask-Admin allows all of these by itself.
     can_create = False

@@ -8,6 +8,7 @@ from flask_login import current_user
 from markupsafe import Markup
 from sqlalchemy import select
 
+from fetchers.core.clean import Discovered
 from panel import browse, diary, quality
 from panel.admin import change_rows, quality_rows, show
 from panel.admin.quality import campus_names
@@ -149,10 +150,12 @@ def _terms(every: browse.DataTable, rows: Sequence[Row], here: Row) -> list[Term
 
 
 def _changes(every: browse.DataTable, before: Row, row: Row) -> list[tuple[str, Value, Value]]:
-    """What is other than before, but for the part itself. Of a code and its word, the word."""
+    """What is other than before, but for the part itself and for columns that no fetcher declares, which have no name
+    for people. Of a code and its word, the word."""
     words = {facet.column: facet.words for facet in every.stream.facets if facet.words}
-    own = (*every.key, *every.stream.echoes)
-    other = [column for column in every.columns if row[column] != before[column] and column not in own]
+    unnamed = [column for column in every.columns if isinstance(every.field(column), Discovered)]
+    left_out = (*every.key, *every.stream.echoes, *unnamed)
+    other = [column for column in every.columns if row[column] != before[column] and column not in left_out]
     told = [column for column in other if words.get(column) not in other and may_see(every, column)]
     return [
         (

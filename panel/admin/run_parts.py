@@ -250,7 +250,7 @@ def _heading(name: str | None, line: part_map.Line, campuses: Mapping[str, str])
         return Heading("", "")
     code = line.key if len(line.values) == 1 else f"{line.values[0]}–{line.values[-1]}"
     word = campuses.get(line.key, "") if name == "campus" and len(line.values) == 1 else ""
-    return Heading(line.key, show.digits(code), "" if word == line.key else word)
+    return Heading(line.key, code, "" if word == line.key else word)
 
 
 def _cell(one: part_map.PartMap, place: tuple[int, int], campuses: Mapping[str, str]) -> str:

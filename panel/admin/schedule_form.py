@@ -103,7 +103,7 @@ def coming(sync: DataSync, typed: Mapping[str, str] | None, session: Session, no
             wish = read(typed)
             until = _until(sync, typed, now)
         except ScheduleError as error:
-            return Coming([], _(error.text, **error.params))
+            return Coming([], show.digits(_(error.text, **error.params)))
         wrong = schedule.check_schedule(wish.kind, wish.interval, wish.cron, wish.rules, calendar, now)
         if wrong:
             return Coming([], _(wrong))
@@ -134,7 +134,7 @@ def save(
         wish = read(typed)
         until = _until(sync, typed, now)
     except ScheduleError as error:
-        return _(error.text, **error.params)
+        return show.digits(_(error.text, **error.params))
     if wish != _saved(sync):
         wrong = schedule.check_schedule(wish.kind, wish.interval, wish.cron, wish.rules, calendar, now)
         if wrong:
@@ -235,7 +235,7 @@ def _boxes(sync: DataSync, rules: Rules | None) -> dict[str, str]:
 
 
 def until_text(until: datetime | None) -> str:
-    """A pause's end as it is typed, in Latin digits like all boxes: Jalali in Persian."""
+    """A pause's end as it is typed, in Latin digits, whatever the box shows: Jalali in Persian."""
     if until is None:
         return ""
     here = until.astimezone(TEHRAN)
@@ -247,7 +247,11 @@ def _until(sync: DataSync, typed: Mapping[str, str], now: datetime) -> datetime 
     text = typed.get("paused_until", "").strip()
     if not text:
         return None
-    return sync.paused_until if text == until_text(sync.paused_until) else pause.read_until(text, now)
+    return (
+        sync.paused_until
+        if ascii_digits(text) == until_text(sync.paused_until)
+        else pause.read_until(text, now)
+    )
 
 
 def weekday_names() -> dict[str, str]:

@@ -263,12 +263,14 @@ def _changes(sync: DataSync, typed: Mapping[str, str], session: Session, config:
         if kind == "check":
             if f"has_{name}" in typed and bool(shown.value) != (name in typed):
                 changes[name] = name in typed
-        elif name in typed and typed[name].strip() != _text(shown.value):
+        elif name in typed:
             text = typed[name] if shown.secret else typed[name].strip()
             if kind == "number" or _has_a_form(shown.info):
                 text = ascii_digits(text)
+            if text.strip() == _text(shown.value):
+                continue
             changes[name] = settings.from_text(shown.info, text) if text else (text if shown.secret else None)
     for name in settings.Limits.model_fields:
-        if name in typed and typed[name].strip() != _text(getattr(sync, name)):
+        if name in typed and ascii_digits(typed[name].strip()) != _text(getattr(sync, name)):
             changes[name] = ascii_digits(typed[name].strip())
     return changes

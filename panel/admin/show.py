@@ -1,7 +1,8 @@
 """How things look on a page: words of statuses, numbers, moments, durations, icons, errors in plain words.
 
 Registered as template globals by `install`, so that templates hold no logic of their own. Every moment is
-shown relative first ("2 hours ago") with the exact time on hover and for screen readers.
+shown relative first ("2 hours ago") with the exact time on hover and for screen readers. Codes keep Latin digits in
+every language (panel/persian.py has the rule).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -108,7 +109,7 @@ def number(value: float | None) -> str:
 
 
 def digits(text: object) -> str:
-    """A text with its digits in the reader's script."""
+    """A text with its digits in the reader's script: a number, a date, a time; never a code (panel/persian.py)."""
     return persian.digits(str(text), current())
 
 
@@ -292,7 +293,7 @@ def explained(code: str | None, params: Mapping[str, Any] | None = None) -> expl
 
 def _told(name: str, value: Any) -> Any:
     if isinstance(value, int | float):
-        return number(value)
+        return explain.figure(name, value, current())
     if name == "setting":
         return value if f"E_CONFIG:{value}" in causes.CAUSES else setting_title(str(value))
     if name == "missing" and isinstance(value, list):
@@ -310,7 +311,10 @@ def setting_title(name: str) -> str:
 
 
 def part_name(part: str, campuses: Mapping[str, str] | None = None) -> str:
-    """campus=1110,term=4051 in words; the whole source where it has no parts. campuses: their names, by code."""
+    """campus=1110,term=4051 in words; the whole source where it has no parts. campuses: their names, by code.
+
+    Codes are Latin in every language.
+    """
     if not part:
         return _("the whole source")
     words = {"campus": _("campus"), "term": _("term")}
@@ -322,7 +326,7 @@ def part_name(part: str, campuses: Mapping[str, str] | None = None) -> str:
             told.append(f"{words.get(name, name)} {value}")
         else:  # in whichever script its name is
             told.append(f"\u2068{called}\u2069 ({value})")
-    return digits(listed(told))
+    return listed(told)
 
 
 def here() -> str:

@@ -123,7 +123,7 @@ def steps(it: House, session: Session, config: Config) -> list[Step]:
     if it.with_terms:
         chosen = [one for one in it.with_terms if it.values[one.id].origins.get(FIRST_TERM) != "default"]
         term = str(it.value(it.with_terms[0], FIRST_TERM) or "")
-        found.append(Step(TERM, TITLES[TERM], bool(chosen or rehearsed), show.digits(term)))
+        found.append(Step(TERM, TITLES[TERM], bool(chosen or rehearsed), term))
     said = ""
     if rehearsed is not None:
         read = run_page.counts(rehearsed, session)[0][2]

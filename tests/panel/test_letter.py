@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def test_in_persian_it_is_persian_with_the_codes_as_they_are(
     told = written(factory, config, run, "fa")
     for line in (
         "موضوع: اشکال در سرویس درگاه https://gateway.example.ac.ir",
-        "چه شد: خود درگاه دچار خطا شده است (کد ۵۰۳).",
+        "چه شد: خود درگاه دچار خطا شده است (کد 503).",
         "دادهٔ درخواستی: دانشجویان",
         "زمان: ۱۴۰۵/۰۹/۰۱ ۱۲:۳۰ به وقت تهران (2026-11-22 09:00:30 UTC)",
         "چند بار: نخستین بار",
@@ -108,6 +109,16 @@ def test_in_persian_it_is_persian_with_the_codes_as_they_are(
         "شناسهٔ درخواست: 00-ab12-00",
     ):
         assert line in told.splitlines(), f"{line!r} is not in\n{told}"
+
+
+def test_a_part_is_told_with_latin_codes_in_persian_too(
+    factory: Factory, config: Config, sync: DataSync
+) -> None:
+    run = add_run(factory, sync, "failed", AT, error_code="E_SERVER", error_params=BUSY)
+    found = facts(factory, config, run)
+    assert found is not None
+    told = letter.write(replace(found, part="campus=1110,term=4051"), "fa")
+    assert "بخش: پردیس 1110، نیمسال 4051" in told.splitlines()
 
 
 def test_a_run_that_failed_in_part_is_told_by_what_most_of_its_parts_met(

@@ -124,7 +124,7 @@ MEND: dict[str, Label] = {
         "If there is a mobile number, write that at the source.",
     ),
     "bad_phone": Label(
-        "شماره را در سامانه به شکل ۰۹۱۲۱۲۳۴۵۶۷ بنویسید.", "Write the number like 09121234567 at the source."
+        "شماره را در سامانه به شکل 09121234567 بنویسید.", "Write the number like 09121234567 at the source."
     ),
     "bad_email": Label(
         "نشانی را در سامانه درست کنید یا خانه را خالی بگذارید.",

@@ -65,6 +65,15 @@ def test_the_days_stay_in_the_boxes_and_in_the_links(rows: House, sara: FlaskCli
     assert len(numbers(read(sara, unescape(following[1])))) == 10
 
 
+def test_an_empty_box_has_an_example_that_looks_like_one(house: House, maryam: FlaskClient) -> None:
+    for path in ("/runs/", "/calendar/"):
+        assert 'placeholder="مثلاً ۱۴۰۵/۰۹/۰۱"' in read(maryam, f"{path}?lang=fa")
+    assert 'placeholder="1405/09/01 or 2026-11-22"' in read(maryam, "/runs/")
+    assert 'placeholder="e.g. 1405/09/01 (Jalali)" required' in read(maryam, "/calendar/"), (
+        "no other is taken"
+    )
+
+
 @pytest.mark.parametrize("path", ["/runs/", "/changes/", "/audit/"])
 def test_a_day_that_there_is_not_is_said_and_nothing_is_shown_instead(
     house: House, maryam: FlaskClient, path: str

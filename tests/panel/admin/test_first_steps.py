@@ -257,6 +257,7 @@ def test_campuses_are_typed_as_people_have_them(fresh: House, maryam: FlaskClien
     assert ("campuses_imported", None) in trail(fresh)
     page = read(maryam, "/first-steps/campuses")
     assert "5 campuses are on the list." in page and "پردیس جنوب" in page and "campuses" in done(page)
+    assert '<span class="num">1110</span>' in read(maryam, "/first-steps/campuses?lang=fa"), "a code is Latin"
     assert tell(maryam, "campuses", campuses="").status_code == 302, "nothing more is no mistake"
 
 

@@ -1,11 +1,13 @@
 """A person's page: what is known now, term by term with what changed, the diary, and those who are gone."""
 
 import re
+from contextlib import closing
 from html import unescape
 
 import pytest
 from flask.testing import FlaskClient
 
+from fetchers.core.store import discovered, sql
 from panel.config import Config
 from tests.fetchers.core.conftest import House
 from tests.panel.admin.conftest import read
@@ -68,6 +70,16 @@ def test_a_change_of_personal_data_is_shown_to_administrators_alone(
     assert "0912" not in read(sara, f"/data/Students/row?studentnum={NUMBER}")
     newest, *_ = story(read(maryam, f"/data/Students/row?studentnum={NUMBER}"))
     assert "Telephone: 09120000001 became 09120000002" in newest
+
+
+def test_a_column_that_no_fetcher_declares_is_no_part_of_that_story(
+    told: None, web_config: Config, maryam: FlaskClient
+) -> None:
+    with closing(sql.connect(web_config.data_database_url)) as db, db:
+        discovered.add(db, TERMS_STREAM, {"lastUpdate": "number"}, "run")
+        db.execute("UPDATE student_terms SET \"lastUpdate\" = '1' WHERE term = '4042'")
+    page = read(maryam, f"/data/Students/row?studentnum={NUMBER}")
+    assert "lastUpdate" in page and not any("lastUpdate" in line for line in story(page))
 
 
 def test_what_people_ask_first_stands_on_top_and_empty_fields_in_one_line(

@@ -111,6 +111,20 @@ def test_digits_may_be_typed_in_persian(house: House, maryam: FlaskClient) -> No
     assert (saved.retries, saved.interval_minutes) == (3, 90)
 
 
+def test_persian_boxes_show_persian_digits_but_for_codes_and_saving_them_as_they_are_changes_nothing(
+    house: House, maryam: FlaskClient
+) -> None:
+    save(maryam, schedule_kind="interval", interval_minutes="90", cron="30 2 * * *")
+    before = sync(house)
+    values = filled(read(maryam, PAGE + "?lang=fa"))
+    assert values["interval_minutes"] == "۹۰" and values["night_at"] == "۰۲:۳۰" and values["retries"] == "۲"
+    assert values["first_term"] == "4001"
+    answer = maryam.post(PAGE + "?lang=fa", data={**values, "csrf_token": csrf_token(maryam, "/")})
+    after = sync(house)
+    assert answer.status_code == 302 and after.settings == before.settings
+    assert (after.retries, after.interval_minutes) == (before.retries, 90)
+
+
 def test_a_schedule_is_planned_at_once(house: House, maryam: FlaskClient) -> None:
     assert save(maryam, schedule_kind="interval", interval_minutes="90").status_code == 302
     planned = sync(house)

@@ -163,6 +163,15 @@ def test_a_campus_is_added_with_its_code_cleaned(maryam, rows):
     assert again.status_code == 200
 
 
+def test_codes_of_a_campus_have_latin_digits_on_persian_pages_too(maryam, rows):
+    with writing(rows) as session:
+        session.add(Campus(pardis_code="1110", name="مرکزی", province_code=8))
+    page = maryam.get("/campuses/?lang=fa").get_data(as_text=True)
+    assert "1110" in page and "۱۱۱۰" not in page and ">8<" in page
+    title = maryam.get("/campuses/edit/?id=1&lang=fa").get_data(as_text=True)
+    assert '<h1>ویرایش پردیس <bdi class="muted">1110</bdi></h1>' in title
+
+
 def test_a_campus_is_switched_off_and_stays_listed(maryam, sara, rows):
     with writing(rows) as session:
         session.add(Campus(pardis_code="1110", name="مرکزی"))
