@@ -21,7 +21,7 @@ class Faculty(GolestanFetcher):
             "professorCode": Code(Label("کد استاد", "Professor code")),
             "name": Text(Label("نام", "First name")),
             "family": Text(Label("نام خانوادگی", "Family name")),
-            "field": Text(Label("رشته", "Field")),
+            "field": Text(Label("رشته", "Field of study")),
             "code": Code(Label("کد", "Code")),
             "mobile": Phone(Label("تلفن همراه", "Mobile"), personal=True),
             "nationalcode": NationalCode(Label("کد ملی", "National code"), personal=True),

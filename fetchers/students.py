@@ -37,8 +37,10 @@ class StudentsSettings(GolestanSettings):
         "4001",
         title=Label("نخستین نیمسال", "First term"),
         help=Label(
-            "سه رقم سال تحصیلی و ۱، ۲ یا ۳؛ 4051 یعنی نیمسال نخست ۱۴۰۵.",
-            "Three digits of the academic year, then 1, 2 or 3: 4051 is the first term of 1405.",
+            "سه رقم آخر سال تحصیلی (405 برای ۱۴۰۵)، سپس ۱ برای نیمسال نخست، ۲ برای نیمسال دوم یا ۳ برای تابستان؛ "
+            "4051 یعنی نیمسال نخست ۱۴۰۵.",
+            "The last three digits of the academic year (405 for 1405), then 1 for the first semester, 2 for the "
+            "second or 3 for the summer: 4051 is the first term of 1405.",
         ),
         seed_env="GOLESTAN_FIRST_TERM",
         pattern=r"^\d{3}[123]$",
@@ -95,8 +97,8 @@ class Students(GolestanFetcher):
             "phonenum": Phone(Label("تلفن", "Telephone"), personal=True),
             "email": Email(Label("رایانامه", "E-mail"), personal=True),
             "sex": Text(Label("جنسیت", "Sex")),
-            "course": Code(Label("کد رشته", "Course code")),
-            "course_name": Text(Label("رشته", "Course")),
+            "course": Code(Label("کد رشته", "Field of study code")),
+            "course_name": Text(Label("رشته", "Field of study")),
             "grade": Code(Label("کد مقطع", "Degree code")),
             "gradname": Text(Label("مقطع", "Degree")),
             "degsdate": JalaliDate(Label("تاریخ شروع مقطع", "Start of degree")),

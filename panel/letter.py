@@ -30,7 +30,7 @@ from panel.words import translator
 
 LANGUAGES = ("fa", "en")
 PARTIAL = "E_PARTIAL"
-# What a gateway's keeper can do something about; and of these codes, what is the matter of other people.
+# What a gateway's support team can do something about; and of these codes, what is the matter of other people.
 _KEEPERS = {key.partition(":")[0] for key in (*way.CAUSES, *answer.CAUSES)} | {"E_STALLED", "E_SHRUNK"}
 _OTHERS = {
     "E_CONNECT:network", "E_CONNECT:dns", "E_CONNECT:dns_down", "E_TIMEOUT:name", "E_TIMEOUT:run", "E_SCHEMA:refused",
@@ -65,7 +65,7 @@ def is_about_the_gateway(run: SyncRun) -> bool:
 
 
 def is_for_keeper(run: SyncRun) -> bool:
-    """Whether a run ended by something that the gateway's keeper can do something about."""
+    """Whether a run ended by something that the gateway's support team can do something about."""
     if run.status not in ("failed", "held") or run.error_code is None:
         return False
     params = run.error_params or {}
@@ -123,14 +123,15 @@ def write(facts: Facts, language: str) -> str:
     lines = [f"{say(label)}: {value}" for label, value in _told(facts, language, say) if value]
     return "\n".join(
         [
-            say(N_("Subject: trouble with the service of the gateway {origin}")).format(origin=facts.origin),
+            say(N_("Subject: Problem with the gateway service at {origin}")).format(origin=facts.origin),
             "",
             say(N_("Dear colleague,")),
             "",
             say(
                 N_(
                     "Our university reads data from this gateway with the program Hamgam, which only reads and "
-                    "changes nothing there. It met the trouble below. Please look into it, and tell us what you find."
+                    "changes nothing there. It ran into the problem below. Please look into it and let us know "
+                    "what you find."
                 )
             ),
             "",
@@ -157,13 +158,13 @@ def _told(facts: Facts, language: str, say: Callable[[str], str]) -> list[tuple[
     return [
         (N_("What happened"), what),
         (N_("Address that was asked"), apart(facts.origin + _KEY.sub(_HIDDEN, facts.path))),
-        (N_("Data that were asked for"), ("، " if language == "fa" else ", ").join(listing)),
+        (N_("Requested data"), ("، " if language == "fa" else ", ").join(listing)),
         (N_("Part"), _part(facts.part, language, say)),
         (N_("Time it happened"), _moment(facts.at, language, say)),
-        (N_("Status of the answer"), str(facts.params.get("status", ""))),
+        (N_("HTTP status"), str(facts.params.get("status", ""))),
         (N_("What the gateway said"), "" if said in what else said),
         (N_("Id of the request"), apart(explain.plain(facts.params.get("trace", "")))),
-        (N_("Code of the trouble"), apart(f"{facts.code} ({faces})" if faces else facts.code)),
+        (N_("Error code"), apart(f"{facts.code} ({faces})" if faces else facts.code)),
         (N_("How often"), _how_often(facts, language, say)),
         (N_("Since"), _moment(facts.since, language, say)),
         (
@@ -187,7 +188,10 @@ def _how_often(facts: Facts, language: str, say: Callable[[str], str]) -> str:
 
 
 def _moment(at: datetime | None, language: str, say: Callable[[str], str]) -> str:
-    """A moment for both sides of the telephone: by the Jalali calendar in Tehran, and in UTC as logs have it."""
+    """A moment for both sides of the telephone: by the Jalali calendar in Tehran, and in UTC as logs have it.
+
+    The reader's own calendar first.
+    """
     if at is None:
         return ""
     here = persian.tehran(at)
@@ -195,7 +199,7 @@ def _moment(at: datetime | None, language: str, say: Callable[[str], str]) -> st
         moment=persian.digits(f"{to_jalali(here)} {here:%H:%M}", language)
     )
     utc = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return f"{told} ({explain.apart_in_line(utc) if language == 'fa' else utc})"
+    return f"{told} ({explain.apart_in_line(utc)})" if language == "fa" else f"{utc} ({told})"
 
 
 def _part(part: str, language: str, say: Callable[[str], str]) -> str:

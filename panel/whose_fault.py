@@ -41,9 +41,9 @@ VERDICTS: Mapping[str | None, tuple[str, str]] = {
     OURS: (N_("The fault is in our own network."), N_("Call your network people.")),
     BETWEEN: (
         N_("The fault is on the way between this server and the gateway."),
-        N_("Call your network people first; if their network is well, tell the gateway's keeper."),
+        N_("Call your network people first; if their network is well, tell the gateway's support team."),
     ),
-    GATEWAY: (N_("The fault is at the gateway."), N_("Tell the gateway's keeper.")),
+    GATEWAY: (N_("The fault is at the gateway."), N_("Tell the gateway's support team.")),
     SETTINGS: (N_("The fault is in the settings here."), N_("An administrator of this panel can mend it.")),
     SERVER: (N_("The fault is on this server."), N_("Call whoever looks after this server.")),
     None: (N_("It cannot be told now where the fault is."), ""),

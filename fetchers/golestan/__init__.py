@@ -32,7 +32,7 @@ class GolestanSettings(HttpSettings):
         title=Label("نام کاربری درگاه", "Gateway user name"),
         help=Label(
             "نامی که مسئول درگاه برای خواندن داده‌ها داده است.",
-            "The one that the gateway's keeper gave you for reading.",
+            "The one that the gateway's support team gave you for reading.",
         ),
         env="GOLESTAN_USERNAME",
         max_length=150,

@@ -21,7 +21,7 @@ from panel.extensions import db
 from panel.models import User
 
 THEME_WORDS = {
-    "auto": lazy("As the device says"),
+    "auto": lazy("Same as the device"),
     "light": lazy("Light"),
     "dark": lazy("Dark"),
 }
@@ -29,7 +29,7 @@ THEME_WORDS = {
 
 class OwnPassword(PasswordPair):
     present = PasswordField(
-        lazy("Present password"), [InputRequired()], render_kw={**LATIN, "autocomplete": "current-password"}
+        lazy("Current password"), [InputRequired()], render_kw={**LATIN, "autocomplete": "current-password"}
     )
     password = PasswordField(
         lazy("New password"),
@@ -38,7 +38,7 @@ class OwnPassword(PasswordPair):
         render_kw={**LATIN, "autocomplete": "new-password"},
     )
     again = PasswordField(
-        lazy("New password, once more"),
+        lazy("Repeat new password"),
         [InputRequired()],
         render_kw={**LATIN, "autocomplete": "new-password"},
     )
@@ -46,7 +46,7 @@ class OwnPassword(PasswordPair):
     def validate_present(self, field: Any) -> None:
         user = db.session.get_one(User, current_user.id)
         if not passwords.verify_password(user.password_hash, field.data or ""):
-            raise ValidationError(_("This is not your present password."))
+            raise ValidationError(_("This is not your current password."))
 
 
 class Account(BaseView):

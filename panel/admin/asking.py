@@ -62,6 +62,6 @@ def ask(
     elif asked.joined:
         text = _("%(source)s is being synced already.")
     else:
-        text = _("The sync of %(source)s begins.")
+        text = _("The sync of %(source)s has been started.")
     go = url_for("runs.one", run_id=run_id) if to_run else None
     return base.done(True, text % {"source": one.label}, back, go)

@@ -127,7 +127,7 @@ def summary(everything: Sequence[sources.Standing]) -> str:
         return ""
     needs = sum(one.need is not None for one in everything)
     if needs:
-        return _("%(n)s of %(all)s sources need you.", n=show.number(needs), all=show.number(len(everything)))
+        return _("Sources that need you: %(n)s of %(all)s.", n=show.number(needs), all=show.number(len(everything)))
     active = sum(one.active for one in everything)
     if active:
         return ngettext(
@@ -198,7 +198,7 @@ def _to_keeper(gateway: Gateway, now: datetime) -> tuple[str, str] | None:
     """The letter, where its keeper could do something."""
     if letter.of_gateway(gateway, now) is None:
         return None
-    return url_for("admin.letter", of=gateway.address), _("Letter to the gateway's keeper")
+    return url_for("admin.letter", of=gateway.address), _("Letter to gateway support")
 
 
 def _plain(params: Mapping[str, str]) -> dict[str, str]:

@@ -39,16 +39,16 @@ class ChangedCampus(BaseForm):
     province_code = IntegerField(
         lazy("Province code"),
         [Optional(), NumberRange(0, 99)],
-        description=lazy("0 to 99; may be empty. It is kept with the campus and changes no sync."),
+        description=lazy("0 to 99; may be empty. It is kept with the campus and has no effect on syncing."),
         render_kw={"dir": "ltr"},
     )
     type = SelectField(
         lazy("Type"),
         choices=choices({"": "–", **TYPE_WORDS}),
-        description=lazy("May be empty. It is kept with the campus and changes no sync."),
+        description=lazy("May be empty. It is kept with the campus and has no effect on syncing."),
     )
     active = BooleanField(
-        lazy("Is fetched"),
+        lazy("Fetched"),
         default=True,
         description=lazy("Off: its data are no longer asked for. The rows that are there stay."),
     )
@@ -79,7 +79,7 @@ class Campuses(GuardedModelView):
         "name": lazy("Name"),
         "province_code": lazy("Province code"),
         "type": lazy("Type"),
-        "active": lazy("Is fetched"),
+        "active": lazy("Fetched"),
     }
     column_formatters = {
         "province_code": lambda view, context, campus, name: _dash(campus.province_code),

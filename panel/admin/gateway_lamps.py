@@ -14,7 +14,7 @@ from panel.auth.locale import current
 from panel.gateways import Gateway
 
 WORDS = {
-    "well": lazy("Answers"),
+    "well": lazy("Responding"),
     "slow": lazy("Answers slowly"),
     "failing": lazy("Failing"),
     "paused": lazy("Asks for a pause"),
@@ -104,7 +104,7 @@ def _budget(one: Gateway) -> str | None:
     if one.light in ("amber", "red"):
         return None
     if not one.budget.per_second:
-        return _("At most %(n)s at once, for all its sources.", n=show.number(one.budget.connections))
+        return _("At most %(n)s requests at once, for all its sources.", n=show.number(one.budget.connections))
     return _(
         "At most %(rate)s requests a second and %(n)s at once, for all its sources.",
         rate=show.number(one.budget.per_second),

@@ -1,4 +1,4 @@
-"""The page of a letter to a gateway's keeper: in both languages, the reader's own first."""
+"""The page of a letter to a gateway's support team: in both languages, the reader's own first."""
 
 from flask_babel import gettext as _
 

@@ -114,7 +114,7 @@ def _again(run: SyncRun, one: sources.Source) -> Button:
     if run.mode == "full":
         said.append(_("Every row is compared anew, which takes longer."))
     return Button(
-        _("Now for real") if run.dry_run else _("Run again"),
+        _("Run for real") if run.dry_run else _("Run again"),
         _("Sync %(source)s now?", source=one.label),
         "\n".join(said),
         _("Sync"),

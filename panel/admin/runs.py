@@ -141,12 +141,12 @@ class RunsView(HeldPages, base.PanelView):
 
     @expose("/<int:run_id>/letter")
     def letter(self, run_id: int) -> ResponseReturnValue:
-        """«نامه به پشتیبانی درگاه»: what the gateway's keeper needs to know of this run, to be copied."""
+        """«نامه به پشتیبانی درگاه»: what the gateway's support team needs to know of this run, to be copied."""
         run = _run(run_id)
         facts = letter.of_run(db.session(), run, base.config())
         back = url_for("runs.one", run_id=run_id)
         if facts is None:
-            text = _("There is nothing in this that the gateway's keeper could mend.")
+            text = _("There is nothing in this that the gateway's support team could mend.")
             return base.done(False, text, back)
         word = _("Run %(number)s", number=show.digits(run.id))
         return self.render("letter.html", letters=letters(facts), back=back, back_word=word)

@@ -20,6 +20,17 @@ KIND_WORDS = {
     "null": lazy("Empty where it is the key: the part was refused"),
     "returned": lazy("Came as before again"),
 }
+# The same as the status page tells it: one field or several.
+NEWS_WORDS = {
+    "added": lazy("New field from the gateway: %(fields)s (now has its own column)"),
+    "ignored": lazy("New field from the gateway: %(fields)s (not stored)"),
+    "refused": lazy("New field from the gateway: %(fields)s (the part was refused)"),
+    "lost": lazy("Field no longer sent by the gateway: %(fields)s (the part was refused)"),
+    "renamed": lazy("Field most likely renamed by the gateway: %(fields)s (the part was refused)"),
+    "type": lazy("Field now of another type: %(fields)s (the part was refused)"),
+    "null": lazy("Key field sent empty by the gateway: %(fields)s (the part was refused)"),
+    "returned": lazy("Field sent as before again: %(fields)s"),
+}
 
 
 def news(sync: DataSync, now: datetime) -> str | None:
@@ -32,5 +43,6 @@ def news(sync: DataSync, now: datetime) -> str | None:
     for one in heard["news"]:
         named = [f"\u2068{field}\u2069" for field in one["fields"][:FIELDS_NAMED]]
         more = ["…"] if len(one["fields"]) > FIELDS_NAMED else []
-        said.append(f"{KIND_WORDS.get(one['kind'], one['kind'])} ({comma.join([*named, *more])})")
+        words = NEWS_WORDS.get(one["kind"], f"{one['kind']}: %(fields)s")
+        said.append(str(words) % {"fields": comma.join([*named, *more])})
     return " · ".join(said) or None

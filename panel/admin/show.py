@@ -69,7 +69,7 @@ PART_ICONS = {
 }
 DOOR_WORDS = {
     "panel": lazy("in the panel"),
-    "api": lazy("by a program"),
+    "api": lazy("through the API"),
     "cli": lazy("on the command line"),
     "schedule": lazy("automatically"),
 }

@@ -43,7 +43,7 @@ class NewToken(BaseForm):
         description=lazy("It may never do more than this user; if the user is disabled, it stops working."),
     )
     scope = SelectField(
-        lazy("May"),
+        lazy("Permission"),
         choices=choices(SCOPE_WORDS),
         default="read",
         description=lazy("As little as it needs: most programs only look."),
@@ -77,12 +77,12 @@ class Tokens(GuardedModelView):
     column_labels = {
         "name": lazy("Name"),
         "user": lazy("Acts for"),
-        "prefix": lazy("Begins with"),
-        "scope": lazy("May"),
+        "prefix": lazy("Token prefix"),
+        "scope": lazy("Permission"),
         "state": lazy("State"),
         "expires_at": lazy("Valid until"),
         "last_used_at": lazy("Last used"),
-        "created_at": lazy("Made"),
+        "created_at": lazy("Created"),
     }
     column_formatters = {
         "user": lambda view, context, token, name: token.user.username,

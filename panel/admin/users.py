@@ -74,7 +74,7 @@ class NewUser(PasswordPair):
         render_kw={**LATIN, "autocomplete": "new-password"},
     )
     again = PasswordField(
-        lazy("Password, once more"), [InputRequired()], render_kw={**LATIN, "autocomplete": "new-password"}
+        lazy("Repeat password"), [InputRequired()], render_kw={**LATIN, "autocomplete": "new-password"}
     )
 
     def validate_username(self, field: Any) -> None:
@@ -103,7 +103,7 @@ class ChangedUser(PasswordPair):
         render_kw={**LATIN, "autocomplete": "new-password"},
     )
     again = PasswordField(
-        lazy("New password, once more"), render_kw={**LATIN, "autocomplete": "new-password"}
+        lazy("Repeat new password"), render_kw={**LATIN, "autocomplete": "new-password"}
     )
 
 
@@ -124,7 +124,7 @@ class Users(GuardedModelView):
         "role": lazy("Role"),
         "active": lazy("May sign in"),
         "last_seen_at": lazy("Last sign-in"),
-        "created_at": lazy("Added on"),
+        "created_at": lazy("Added"),
     }
     column_formatters = {
         "full_name": lambda view, context, user, name: user.full_name or "–",
@@ -133,6 +133,9 @@ class Users(GuardedModelView):
         "last_seen_at": lambda view, context, user, name: moment(user.last_seen_at),
         "created_at": lambda view, context, user, name: moment(user.created_at),
     }
+
+    def search_placeholder(self) -> str:
+        return _("Name or user name")
 
     def get_create_form(self) -> type[BaseForm]:
         return NewUser

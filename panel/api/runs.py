@@ -104,10 +104,10 @@ def show_partitions(run_id: int) -> ResponseReturnValue:
 
 @api.get("/runs/<int:run_id>/letter")
 def show_letter(run_id: int) -> ResponseReturnValue:
-    """A letter to the gateway's keeper about a run that failed, as `fa` and `en`; 404 where it is not their matter."""
+    """A letter to gateway support about a run that failed, as `fa` and `en`; 404 where it is not their matter."""
     facts = letter.of_run(db.session(), run_or_404(run_id), current_app.extensions["hamgam_config"])
     if facts is None:
-        raise Refused(404, f"There is nothing in run {run_id} that the gateway's keeper could mend.")
+        raise Refused(404, f"There is nothing in run {run_id} that the gateway's support team could mend.")
     return jsonify(letter={language: letter.write(facts, language) for language in letter.LANGUAGES})
 
 

@@ -41,14 +41,14 @@ CAUSES: Mapping[str, Cause] = {
     "E_NOT_JSON:charset": Cause(
         (N_("The gateway sent text whose letters cannot be read without guessing."),),
         KEPT_OR_WHOLE,
-        (N_("Tell the gateway's keeper: its answers should come in UTF-8. The next run tries again."),),
+        (N_("Tell the gateway's support team: its answers should come in UTF-8. The next run tries again."),),
     ),
     "E_NOT_JSON:encoding": Cause(
         (N_("The gateway packs its answers in a way that Hamgam cannot unpack."),),
         KEPT_OR_WHOLE,
         (
             N_(
-                "Tell the gateway's keeper: answers may come plain or packed as gzip. The next run tries again."
+                "Tell the gateway's support team: answers may come plain or packed as gzip. The next run tries again."
             ),
         ),
     ),
@@ -63,7 +63,7 @@ CAUSES: Mapping[str, Cause] = {
     "E_TOO_LARGE": Cause(
         (N_("The gateway's answer is larger than one answer may be."),),
         KEPT_OR_WHOLE,
-        (N_("Set a smaller page size in the settings, and ask the gateway's keeper whether it changed."),),
+        (N_("Set a smaller page size in the settings, and ask the gateway's support team whether it changed."),),
     ),
     "E_PAGING": Cause(
         (N_("The gateway's pages do not make a whole list: some repeat or are missing."),),
@@ -73,12 +73,12 @@ CAUSES: Mapping[str, Cause] = {
     "E_PAGING:repeats": Cause(
         (N_("The gateway sends the same page again and again, whichever page is asked for."),),
         KEPT_OR_WHOLE,
-        (N_("Tell the gateway's keeper: it takes no notice of the page number. The next run tries again."),),
+        (N_("Tell the gateway's support team: it takes no notice of the page number. The next run tries again."),),
     ),
     "E_PAGING:endless": Cause(
         (N_("The gateway's pages have no end."),),
         KEPT_OR_WHOLE,
-        (N_("Tell the gateway's keeper: there are always more pages. The next run tries again."),),
+        (N_("Tell the gateway's support team: there are always more pages. The next run tries again."),),
     ),
     "E_PAGING:short": Cause(
         (
@@ -94,7 +94,7 @@ CAUSES: Mapping[str, Cause] = {
             N_("The gateway's records have changed their shape."),
         ),
         KEPT_OR_WHOLE,
-        (N_("Ask the gateway's keeper what changed; the fetcher must be brought up to date."),),
+        (N_("Ask the gateway's support team what changed; the fetcher must be brought up to date."),),
     ),
     "E_SCHEMA:type": Cause(
         (
@@ -102,7 +102,7 @@ CAUSES: Mapping[str, Cause] = {
             N_("The gateway sends values of another type."),
         ),
         KEPT_OR_WHOLE,
-        (N_("Ask the gateway's keeper what changed; the fetcher must be brought up to date."),),
+        (N_("Ask the gateway's support team what changed; the fetcher must be brought up to date."),),
     ),
     "E_SCHEMA:null": Cause(
         (
@@ -110,7 +110,7 @@ CAUSES: Mapping[str, Cause] = {
             N_("The gateway sends records without their key."),
         ),
         KEPT_OR_WHOLE,
-        (N_("Ask the gateway's keeper; the next run tries again."),),
+        (N_("Ask the gateway's support team; the next run tries again."),),
     ),
     "E_SCHEMA:refused": Cause(
         (

@@ -26,7 +26,7 @@ CAUSES: Mapping[str, Cause] = {
         KEPT_OR_WHOLE,
         (
             N_(
-                "Ask the gateway's keeper whether this account may read these data. One new login was tried, "
+                "Ask the gateway's support team whether this account may read these data. One new login was tried, "
                 "and no more, so that the account is not locked."
             ),
         ),
@@ -39,7 +39,7 @@ CAUSES: Mapping[str, Cause] = {
         KEPT_OR_WHOLE,
         (
             N_(
-                "Check the gateway's address in the settings; if it is right, ask the gateway's keeper whether "
+                "Check the gateway's address in the settings; if it is right, ask the gateway's support team whether "
                 "its login has changed. It was tried once only, so that the account is not locked."
             ),
         ),
@@ -52,7 +52,7 @@ CAUSES: Mapping[str, Cause] = {
         KEPT_OR_WHOLE,
         (
             N_(
-                "Ask the gateway's keeper whether this server’s address and this account are allowed to read it. "
+                "Ask the gateway's support team whether this server’s address and this account are allowed to read it. "
                 "It was tried once only, so that the account is not locked."
             ),
         ),
@@ -66,7 +66,7 @@ CAUSES: Mapping[str, Cause] = {
         KEPT_OR_WHOLE,
         (
             N_(
-                "Check the gateway's address in the settings, and ask its keeper whether "
+                "Check the gateway's address in the settings, and ask its support team whether "
                 "this server and this account may read it."
             ),
         ),
@@ -79,7 +79,7 @@ CAUSES: Mapping[str, Cause] = {
         KEPT_OR_WHOLE,
         (
             N_(
-                "Ask the gateway's keeper to allow this account, and this server’s address, to read these data."
+                "Ask the gateway's support team to allow this account, and this server’s address, to read these data."
             ),
         ),
     ),
@@ -91,7 +91,7 @@ CAUSES: Mapping[str, Cause] = {
         KEPT_OR_WHOLE,
         (
             N_(
-                "Check the gateway's address in the settings. If it is right, ask the gateway's keeper "
+                "Check the gateway's address in the settings. If it is right, ask the gateway's support team "
                 "whether this service was moved or taken away."
             ),
         ),
@@ -144,7 +144,7 @@ CAUSES: Mapping[str, Cause] = {
         (
             N_(
                 "The gateway is stopped, or its port in the settings is wrong. Check the address; if it is right, "
-                "tell the gateway's keeper. The next run tries again."
+                "tell the gateway's support team. The next run tries again."
             ),
         ),
     ),
@@ -165,7 +165,7 @@ CAUSES: Mapping[str, Cause] = {
         (
             N_(
                 "Check whether the address in the settings must begin with http or https, and the port in it. "
-                "If they are right, tell the gateway's keeper. Nothing was sent, so the login is safe."
+                "If they are right, tell the gateway's support team. Nothing was sent, so the login is safe."
             ),
         ),
     ),
@@ -198,7 +198,7 @@ CAUSES: Mapping[str, Cause] = {
         KEPT_OR_WHOLE,
         (
             N_(
-                "Ask the gateway's keeper whether its certificate has expired or was changed; "
+                "Ask the gateway's support team whether its certificate has expired or was changed; "
                 "check the server’s clock too. Nothing was sent, so the login is safe."
             ),
         ),
@@ -211,7 +211,7 @@ CAUSES: Mapping[str, Cause] = {
         KEPT_OR_WHOLE,
         (
             N_(
-                "Check the server’s clock; if it is right, ask the gateway's keeper for a new certificate. "
+                "Check the server’s clock; if it is right, ask the gateway's support team for a new certificate. "
                 "Nothing was sent, so the login is safe."
             ),
         ),
@@ -238,7 +238,7 @@ CAUSES: Mapping[str, Cause] = {
         (
             N_(
                 "If it is your university's own authority, install its certificate on this server; else ask the "
-                "gateway's keeper. Nothing was sent, so the login is safe."
+                "gateway's support team. Nothing was sent, so the login is safe."
             ),
         ),
     ),

@@ -23,7 +23,7 @@ CAUSES: Mapping[str, Cause] = {
         KEPT,
         (
             N_(
-                "Open the settings of this source, compare the address with the one that the gateway's keeper "
+                "Open the settings of this source, compare the address with the one that the gateway's support team "
                 "gave you (such as https://gateway.example.ac.ir), and press “Test connection”."
             ),
         ),

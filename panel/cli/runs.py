@@ -51,7 +51,7 @@ def runs(house: House, key: str | None, limit: int, as_json: bool) -> None:
 @click.option("--language", type=click.Choice(["fa", "en"]), default="fa", show_default=True)
 @click.pass_obj
 def letter(house: House, run: int, language: str) -> None:
-    """Write to the gateway's keeper about a run that failed: a text to copy, without secrets or personal data."""
+    """Write to gateway support about a run that failed: a text to copy, without secrets or personal data."""
     from panel import letter as letters
     from panel import runs as truth
 
@@ -61,7 +61,7 @@ def letter(house: House, run: int, language: str) -> None:
         except LookupError as error:
             raise Refusal(str(error)) from error
     if facts is None:
-        raise Refusal(f"There is nothing in run {run} that the gateway's keeper could mend.")
+        raise Refusal(f"There is nothing in run {run} that the gateway's support team could mend.")
     click.echo(letters.write(facts, language))
 
 

@@ -175,7 +175,7 @@ def _show(session: Session, sync: DataSync, now: datetime) -> None:
         click.echo("It goes on by itself then; at once with --resume.")
     zone = calendar.zone.key
     if zone != TEHRAN.key and sync.schedule_kind in ("cron", "calendar"):
-        click.echo(f"Its clock is that of {zone}; the times below are Tehran's.")
+        click.echo(f"Its clock is that of {zone}; the times below are in Tehran time.")
     for at in schedules.upcoming(sync, now, calendar, TIMES):
         here = at.astimezone(TEHRAN)
         click.echo(f"  {to_jalali(here)} {here:%H:%M %a}  ({here:%Y-%m-%d})")

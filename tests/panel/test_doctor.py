@@ -450,7 +450,7 @@ def test_a_gateway_that_does_not_answer_is_found_for_each_source_behind_it(house
     nobody = {**house.environ, "GOLESTAN_BASE_URL": "http://127.0.0.1:1"}
     found = troubles(replace(house, environ=nobody), ask_gateway=True)
     assert [one.check for one in found] == ["gateway", "gateway"]
-    assert all("accepts connections" in one.text and "keeper" in one.todo for one in found)
+    assert all("accepts connections" in one.text and "support team" in one.todo for one in found)
     assert all("The fault is at the gateway. (our network well, the gateway's name well, connection broken" in one.text
                for one in found)  # fmt: skip
 

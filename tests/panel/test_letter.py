@@ -1,4 +1,4 @@
-"""The letter to a gateway's keeper: what it tells, when there is none, and what is never in it."""
+"""The letter to a gateway's support team: what it tells, when there is none, and what is never in it."""
 
 import tomllib
 from collections.abc import Callable
@@ -78,17 +78,17 @@ def test_it_tells_what_was_asked_and_when_what_came_how_often_and_since_when(
     run = add_run(factory, sync, "failed", AT, error_code="E_SERVER", error_params=BUSY)
     told = written(factory, config, run)
     for line in (
-        "Subject: trouble with the service of the gateway https://gateway.example.ac.ir",
+        "Subject: Problem with the gateway service at https://gateway.example.ac.ir",
         "What happened: The gateway has a fault of its own (status 503).",
         f"Address that was asked: https://gateway.example.ac.ir{PATH}",
-        "Data that were asked for: Students",
-        "Time it happened: 1405/09/01 12:30 in Tehran (2026-11-22 09:00:30 UTC)",
-        "Status of the answer: 503",
+        "Requested data: Students",
+        "Time it happened: 2026-11-22 09:00:30 UTC (1405/09/01 12:30 in Tehran)",
+        "HTTP status: 503",
         "Id of the request: 00-ab12-00",
-        "Code of the trouble: E_SERVER",
+        "Error code: E_SERVER",
         "How often: 2 runs in a row",
-        "Since: 1405/09/01 09:30 in Tehran (2026-11-22 06:00:30 UTC)",
-        "Last good run: 1405/08/29 12:30 in Tehran (2026-11-20 09:00:30 UTC)",
+        "Since: 2026-11-22 06:00:30 UTC (1405/09/01 09:30 in Tehran)",
+        "Last good run: 2026-11-20 09:00:30 UTC (1405/08/29 12:30 in Tehran)",
         f"Our program: Hamgam {VERSION}, run {run}",
     ):
         assert line in told.splitlines(), f"{line!r} is not in\n{told}"
@@ -146,7 +146,7 @@ def test_a_run_that_failed_in_part_is_told_by_what_most_of_its_parts_met(
     assert "What happened: The gateway took the connection and then was silent for 60 seconds." in told
     assert "Part: campus 1310, term 4051" in told
     assert "How often: for the first time; in this run 2 of 40 parts" in told
-    assert "Code of the trouble: E_TIMEOUT (silence)" in told
+    assert "Error code: E_TIMEOUT (silence)" in told
 
 
 @pytest.mark.parametrize(
@@ -213,10 +213,10 @@ def test_of_a_gateway_that_is_down_it_tells_since_when_and_how_many_requests() -
     assert found is not None
     told = letter.write(found, "en")
     for line in (
-        "Data that were asked for: Faculty, Students",
+        "Requested data: Faculty, Students",
         "How often: 12 requests in a row",
-        "Since: 1405/09/01 12:25 in Tehran (2026-11-22 08:55:30 UTC)",
-        "Last good answer: 1405/09/01 11:30 in Tehran (2026-11-22 08:00:30 UTC)",
+        "Since: 2026-11-22 08:55:30 UTC (1405/09/01 12:25 in Tehran)",
+        "Last good answer: 2026-11-22 08:00:30 UTC (1405/09/01 11:30 in Tehran)",
         f"Our program: Hamgam {VERSION}",
     ):
         assert line in told.splitlines(), f"{line!r} is not in\n{told}"

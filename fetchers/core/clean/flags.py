@@ -89,7 +89,7 @@ _ONE_RECORD = Label(
     "Find out at the source which record is right, and remove or merge the other.",
 )
 _TELL_VENDOR = Label(
-    "از پشتیبانی سامانه بخواهید خروجی درگاه را درست کند؛ این خطای داده‌ورزی نیست.",
+    "از پشتیبانی سامانه بخواهید خروجی درگاه را درست کند؛ این خطای ورود اطلاعات نیست.",
     "Ask the system's support to mend the gateway's output; nobody typed this.",
 )
 

@@ -93,7 +93,7 @@ def test_a_hold_leads_to_who_would_vanish_and_a_failure_to_what_to_do(led: Rows,
     # Two sources are called Students, so the key is told too.
     assert (second, failed) == ("failed", "Failed Students (\u2068campus-001\u2069) 2 hours ago What to do")
     assert to_run and re.fullmatch(r"/runs/\d+", to_run)
-    assert "2 of 3 sources need you." in card(page)
+    assert "Sources that need you: 2 of 3." in card(page)
     assert read(sara, to_run) and read(sara, to_held)
 
 
@@ -146,7 +146,7 @@ def test_an_engine_that_is_down_is_told_once_and_what_only_waits_for_it_is_not(
         session.get_one(EngineLease, 1).until_boottime = 0.0
     page = read(sara, "/")
     assert [kind for kind, _, _ in lines(page)] == ["engine"] and "python -m panel up" in card(page)
-    assert "1 of 3 sources need you." in card(page), "the row says what"
+    assert "Sources that need you: 1 of 3." in card(page), "the row says what"
     assert "Overdue: it should have begun" in row(page, "campus-001")
     told = sara.get("/status/rows?lang=en").headers["X-Announce"]
     assert "Engine is down" in [unquote(one) for one in told.split(",")]
@@ -264,7 +264,7 @@ def test_what_is_announced_comes_piece_by_piece(led: Rows, sara: FlaskClient) ->
     ]
     change(led, "campus-002", "held", error_code="E_SHRUNK", finished_at=utcnow())
     told = [unquote(one) for one in sara.get("/status/rows?lang=en").headers["X-Announce"].split(",")]
-    assert told[0] == "1 of 3 sources need you." and "Faculty: Needs approval" in told
+    assert told[0] == "Sources that need you: 1 of 3." and "Faculty: Needs approval" in told
 
 
 # -- habits of the status table -------------------------------------------------------------------------------

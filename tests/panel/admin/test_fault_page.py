@@ -69,7 +69,7 @@ def test_an_administrator_sees_each_step_the_first_that_is_broken_and_whom_to_ca
         ("Our network", "success"), ("The gateway&#39;s name", "success"), ("Connection", "success"),
         ("Certificate", "failed"), ("Answer", "none"), ("Login", "none"),
     ]  # fmt: skip
-    assert "The fault is at the gateway." in page and "Tell the gateway&#39;s keeper." in page
+    assert "The fault is at the gateway." in page and "Tell the gateway&#39;s support team." in page
     assert f"The certificate of the gateway {HOST} has expired" in page and "new certificate" in page
     persian = press(maryam, "fa")
     assert (

@@ -40,7 +40,7 @@ def test_the_status_row_asks_for_a_decision_with_three_buttons(held: int, reza: 
     assert "Needs approval" in row and f"/runs/{held}/held" in row
     for button in (f'id="approve-{held}"', f'id="reject-{held}"', f'id="again-{held}"'):
         assert button in row
-    assert "sources need you" in page
+    assert "Sources that need you" in page
 
 
 def test_each_button_says_its_consequence_before_it_acts(held: int, reza: FlaskClient) -> None:

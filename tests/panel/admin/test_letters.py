@@ -1,4 +1,4 @@
-"""The pages of letters to a gateway's keeper."""
+"""The pages of letters to a gateway's support team."""
 
 import re
 
@@ -13,7 +13,7 @@ from tests.panel.admin.example_house import PASSWORD
 from tests.panel.admin.test_run_pages import run_id
 
 House = sessionmaker[Session]
-NAME = "Letter to the gateway&#39;s keeper"
+NAME = "Letter to gateway support"
 
 
 def letters(page: str) -> list[tuple[str, str]]:
@@ -41,7 +41,7 @@ def test_a_run_that_the_keeper_could_not_mend_has_none(house: House, sara: Flask
     run = run_id(house, "cancelled")
     assert NAME not in read(sara, f"/runs/{run}")
     answer = sara.get(f"/runs/{run}/letter?lang=en", follow_redirects=True)
-    assert "nothing in this that the gateway&#39;s keeper could mend" in answer.get_data(as_text=True)
+    assert "nothing in this that the gateway&#39;s support team could mend" in answer.get_data(as_text=True)
     assert sara.get("/runs/99999/letter").status_code == 404
 
 

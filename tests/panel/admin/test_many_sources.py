@@ -173,7 +173,7 @@ def test_of_many_sources_those_that_need_a_person_come_first_and_all_are_counted
     page = read(maryam, "/")
     assert shown(page)[:3] == ["campus-022", "campus-024", "campus-001"]
     assert len(shown(page)) == sources.SOURCES_A_PAGE
-    assert f"2 of {last} sources need you." in page and f"{last} in all" in page
+    assert f"Sources that need you: 2 of {last}." in page and f"{last} in all" in page
     assert 'href="/?page=2&amp;lang=en"' in page or 'href="/?lang=en&amp;page=2"' in page
     rest = read(maryam, "/?page=2")
     assert len(shown(rest)) == 5 and not set(shown(rest)) & set(shown(page))
@@ -215,7 +215,7 @@ def test_what_is_missing_is_told_anew_when_the_settings_change(
         sync = session.scalars(select(DataSync).where(DataSync.key == "campus-001")).one()
         sync.secrets = None
     page = read(maryam, "/")
-    assert page.count("Settings are missing: Gateway password") == 1 and "1 of 2 sources need you." in page
+    assert page.count("Settings are missing: Gateway password") == 1 and "Sources that need you: 1 of 2." in page
     assert "گذرواژهٔ درگاه" in read(maryam, "/?lang=fa"), "in each language"
 
 

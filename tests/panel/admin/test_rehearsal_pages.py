@@ -77,14 +77,14 @@ def test_its_page_says_what_the_real_run_would_do(rehearsal: int, reza: FlaskCli
     assert "This was a rehearsal: nothing was written." in page
     assert "The real run would be held:" in page and "2 of 4 would vanish" in page
     assert "What would change" in page and "run-undo" not in page
-    assert f'name="rehearsed" value="{rehearsal}"' in page and "Now for real" in page
+    assert f'name="rehearsed" value="{rehearsal}"' in page and "Run for real" in page
 
 
 def test_what_would_change_is_listed_named_and_masked(
     rehearsal: int, reza: FlaskClient, maryam: FlaskClient
 ) -> None:
     page = read(reza, f"/runs/{rehearsal}/changes")
-    assert "By a rehearsal: nothing of this was written." in page
+    assert "From a rehearsal: none of this was written." in page
     assert "رویا بهرامی" in page and "40011009" in page
     assert "تهران" in page and "شیراز" in page
     assert "حسن" not in page and "••••" in page

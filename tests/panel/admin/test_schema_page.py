@@ -121,6 +121,7 @@ def test_the_status_page_tells_the_news_for_some_days(house: House, sara: FlaskC
             one.schema_news = {"run": 1, "at": heard, "news": [{"kind": "added", "fields": ["hireDate"]}]}
         line = row(read(sara, "/"), "faculty")
         assert ("hireDate" in line) is told
+        assert ("New field from the gateway: " in line) is told
         assert (f'href="{PAGE}"' in line) is told
 
 

@@ -111,7 +111,7 @@ def test_a_turn_that_did_not_come_and_data_that_are_too_old_are_said_without_an_
 ) -> None:
     now = utcnow()
     page = read(sara, "/")
-    assert "1 of 2 sources need you." in page, "what is held"
+    assert "Sources that need you: 1 of 2." in page, "what is held"
     assert "data-late" not in page and "should have been renewed" not in page
     with writing(house) as session:
         faculty = session.scalar(select(DataSync).where(DataSync.key == "faculty"))
@@ -130,7 +130,7 @@ def test_a_turn_that_did_not_come_and_data_that_are_too_old_are_said_without_an_
     page = read(sara, "/")
     assert "Overdue: it should have begun" in row(page, "faculty")
     assert "They should have been renewed" in row(page, "faculty")
-    assert "2 of 2 sources need you." in page
+    assert "Sources that need you: 2 of 2." in page
     health = sara.get("/healthz").get_json()
     assert (health["overdue"], health["stale"]) == (1, 1)
 

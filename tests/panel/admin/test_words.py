@@ -36,10 +36,10 @@ def source(state: str | None) -> sources.Standing:
         (("success", None), "1 of 2 sources are in step"),
         (("success", "cancelled"), "1 of 2 sources are in step"),
         (("success", "running"), "1 source is being synced now."),
-        (("failed", "running"), "1 of 2 sources need you."),
-        (("held", "success"), "1 of 2 sources need you."),
+        (("failed", "running"), "Sources that need you: 1 of 2."),
+        (("held", "success"), "Sources that need you: 1 of 2."),
         (("heals", "success"), "Nothing to do now."),
-        (("heals", "held"), "1 of 2 sources need you."),
+        (("heals", "held"), "Sources that need you: 1 of 2."),
         (("cancelled", "cancelled"), "Press “Sync” beside a source"),
     ],
 )

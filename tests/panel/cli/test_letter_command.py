@@ -1,4 +1,4 @@
-"""`letter`: a text for the gateway's keeper, from a terminal."""
+"""`letter`: a text for the gateway's support team, from a terminal."""
 
 import pytest
 from click.testing import CliRunner
