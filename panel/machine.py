@@ -131,9 +131,7 @@ def against_gateway(off: float | None) -> Iterator[Finding]:
     if abs(off) < CLOCKS_DIFFER:
         yield Finding("gateway_clock", "ok", "the gateway's clock and this server's agree")
         return
-    todo = (
-        "Compare both with a watch. This server's: timedatectl set-ntp true. Else tell the gateway's support team."
-    )
+    todo = "Compare both with a watch. This server's: timedatectl set-ntp true. Else tell the gateway's support team."
     yield Finding("gateway_clock", "bad" if abs(off) >= CLOCKS_DIFFER_MUCH else "warn", words, todo)
 
 

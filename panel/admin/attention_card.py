@@ -127,7 +127,9 @@ def summary(everything: Sequence[sources.Standing]) -> str:
         return ""
     needs = sum(one.need is not None for one in everything)
     if needs:
-        return _("Sources that need you: %(n)s of %(all)s.", n=show.number(needs), all=show.number(len(everything)))
+        return _(
+            "Sources that need you: %(n)s of %(all)s.", n=show.number(needs), all=show.number(len(everything))
+        )
     active = sum(one.active for one in everything)
     if active:
         return ngettext(

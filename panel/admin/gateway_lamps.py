@@ -104,7 +104,9 @@ def _budget(one: Gateway) -> str | None:
     if one.light in ("amber", "red"):
         return None
     if not one.budget.per_second:
-        return _("At most %(n)s requests at once, for all its sources.", n=show.number(one.budget.connections))
+        return _(
+            "At most %(n)s requests at once, for all its sources.", n=show.number(one.budget.connections)
+        )
     return _(
         "At most %(rate)s requests a second and %(n)s at once, for all its sources.",
         rate=show.number(one.budget.per_second),

@@ -102,9 +102,7 @@ class ChangedUser(PasswordPair):
         description=lazy("Leave empty to keep the present one. A new one ends every open session."),
         render_kw={**LATIN, "autocomplete": "new-password"},
     )
-    again = PasswordField(
-        lazy("Repeat new password"), render_kw={**LATIN, "autocomplete": "new-password"}
-    )
+    again = PasswordField(lazy("Repeat new password"), render_kw={**LATIN, "autocomplete": "new-password"})
 
 
 class Users(GuardedModelView):

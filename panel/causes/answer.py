@@ -63,7 +63,11 @@ CAUSES: Mapping[str, Cause] = {
     "E_TOO_LARGE": Cause(
         (N_("The gateway's answer is larger than one answer may be."),),
         KEPT_OR_WHOLE,
-        (N_("Set a smaller page size in the settings, and ask the gateway's support team whether it changed."),),
+        (
+            N_(
+                "Set a smaller page size in the settings, and ask the gateway's support team whether it changed."
+            ),
+        ),
     ),
     "E_PAGING": Cause(
         (N_("The gateway's pages do not make a whole list: some repeat or are missing."),),
@@ -73,7 +77,11 @@ CAUSES: Mapping[str, Cause] = {
     "E_PAGING:repeats": Cause(
         (N_("The gateway sends the same page again and again, whichever page is asked for."),),
         KEPT_OR_WHOLE,
-        (N_("Tell the gateway's support team: it takes no notice of the page number. The next run tries again."),),
+        (
+            N_(
+                "Tell the gateway's support team: it takes no notice of the page number. The next run tries again."
+            ),
+        ),
     ),
     "E_PAGING:endless": Cause(
         (N_("The gateway's pages have no end."),),

@@ -19,4 +19,6 @@ class Cause:
 
 KEPT = N_("Your data are safe: nothing was replaced.")
 KEPT_OR_WHOLE = N_("Your data are safe: parts already finished are published, the others stay as they were.")
-WAIT = N_("Nothing to do now: the next run tries again. If it goes on for hours, ask the gateway's support team.")
+WAIT = N_(
+    "Nothing to do now: the next run tries again. If it goes on for hours, ask the gateway's support team."
+)

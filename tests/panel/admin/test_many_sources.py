@@ -215,7 +215,9 @@ def test_what_is_missing_is_told_anew_when_the_settings_change(
         sync = session.scalars(select(DataSync).where(DataSync.key == "campus-001")).one()
         sync.secrets = None
     page = read(maryam, "/")
-    assert page.count("Settings are missing: Gateway password") == 1 and "Sources that need you: 1 of 2." in page
+    assert (
+        page.count("Settings are missing: Gateway password") == 1 and "Sources that need you: 1 of 2." in page
+    )
     assert "گذرواژهٔ درگاه" in read(maryam, "/?lang=fa"), "in each language"
 
 
