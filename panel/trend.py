@@ -11,7 +11,7 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import groupby
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, cast, extract, func, select
+from sqlalchemy import BigInteger, ColumnElement, cast, extract, func, select, union_all
 from sqlalchemy.orm import Session
 
 from panel import runs
@@ -83,10 +83,14 @@ def trend(session: Session, sync_id: int, now: datetime) -> Trend:
     return Trend([Point(*row) for row in found], by_day)
 
 
-def has_line(session: Session, sync_id: int, now: datetime) -> bool:
-    """Whether a source has two points at least, without reading them: one alone is no chart."""
-    two = select(SyncRun.id).where(*_successes(sync_id, Month.of(now).before(MONTHS - 1).begins)).limit(2)
-    return len(session.scalars(two).all()) == 2
+def with_a_line(session: Session, sync_ids: Sequence[int], now: datetime) -> set[int]:
+    """Those of these sources that have two points at least, without reading them: one alone is no chart."""
+    if not sync_ids:
+        return set()
+    since = Month.of(now).before(MONTHS - 1).begins
+    each = [select(SyncRun.sync_id).where(*_successes(one, since)).limit(2).subquery() for one in sync_ids]
+    found = session.scalars(union_all(*(select(two.c.sync_id) for two in each))).all()
+    return {one for one in sync_ids if found.count(one) == 2}
 
 
 def by_month(points: Sequence[Point]) -> list[OfMonth]:

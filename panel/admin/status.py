@@ -34,7 +34,8 @@ class StatusView(AdminIndexView):
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
-        return self.render("status.html", **self._table(), which_words=WHICH_WORDS)
+        table = self._table()
+        return self.render("status.html", **table, which_words=WHICH_WORDS, with_charts=_with_charts(table))
 
     @expose("/status/rows")
     def rows(self) -> ResponseReturnValue:
@@ -93,15 +94,21 @@ class StatusView(AdminIndexView):
             "active": active,
             "is_new": is_new,
             "newest": newest,
-            "with_charts": [one for one in found if trend.has_line(session, one.sync.id, now)]
-            if len(everything) <= MOST_CHARTS
-            else [],
+            "is_small": len(everything) <= MOST_CHARTS,
             "gateways": shown,
             "card": card,
             "announced": _announced(found, card, shown),
             "now": now,
             "seconds": base.ACTIVE_SECONDS if active else base.IDLE_SECONDS,
         }
+
+
+def _with_charts(table: dict) -> list[sources.Source]:
+    if not table["is_small"]:
+        return []
+    ids = [one.sync.id for one in table["sources"]]
+    those = trend.with_a_line(db.session(), ids, table["now"])
+    return [one for one in table["sources"] if one.sync.id in those]
 
 
 def _newest() -> str:

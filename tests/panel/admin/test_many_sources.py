@@ -116,7 +116,9 @@ def test_a_page_asks_as_much_of_the_database_whether_there_are_few_sources_or_ma
         session.add(Campus(pardis_code="1110", name="پردیس مرکز", active=True))
     few = {path: asked(path) for path in PAGES}
     add_sources(rows, web_config, 5, 60)
-    assert {path: asked(path) for path in PAGES} == few
+    many = {path: asked(path) for path in PAGES}
+    many["/"] += 1  # a house with few sources has charts there, and asks once which have two points
+    assert many == few
 
 
 @pytest.mark.parametrize(
