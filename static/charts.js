@@ -79,7 +79,7 @@
       width: place.clientWidth,
       height: place.clientHeight,
       padding: rtl ? [10, 6, 0, 34] : [10, 34, 0, 6], /* the newest mark stands at the edge */
-      drawOrder: ["series", "axes"],
+      drawOrder: ["axes", "series"],
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, y: false, sync: { key: box.dataset.of } },
       scales: {
@@ -104,7 +104,7 @@
       series: [{}].concat(chart.series.map(function (series, number) {
         const line = LINES[number];
         return {
-          label: series.name, stroke: token(line.stroke), fill: line.fill && token(line.fill), width: line.width,
+          label: series.name, stroke: token(line.stroke), fill: line.fill && token(line.fill) + "b0", width: line.width, /* the lines of the axes shine through */
           dash: line.dash, spanGaps: true, points: { size: 5, fill: token("--surface") },
         };
       })),

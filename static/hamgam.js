@@ -339,7 +339,9 @@
       if (first) first.tabIndex = 0;
       if (first && first.hasAttribute("aria-current")) { /* into its box; the page itself stays where it is */
         const box = map.parentElement, cell = first.getBoundingClientRect(), around = box.getBoundingClientRect();
-        box.scrollBy(cell.x - around.x - around.width / 2, cell.y - around.y - around.height / 2);
+        const names = first.parentElement.cells[0].getBoundingClientRect(); /* they stay: into the middle of what they leave */
+        const middle = names.x < cell.x ? (names.right + around.right) / 2 : (around.x + names.x) / 2;
+        box.scrollBy(cell.x + cell.width / 2 - middle, cell.y - around.y - around.height / 2);
       }
     });
   }

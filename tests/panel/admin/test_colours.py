@@ -37,7 +37,8 @@ SEEN = [
     ("brand", "surface"),
     ("alarm", "surface"),
 ]
-DECORATION = {"line", "line-2", "shade", "shadow", "shadow-l"}  # parts cards and rows; says nothing alone
+# Parts cards and rows; says nothing alone.
+DECORATION = {"line", "line-2", "shade", "more", "shadow", "shadow-l"}
 
 
 def tokens(css: str) -> dict[str, str]:
