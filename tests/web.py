@@ -35,16 +35,15 @@ PEOPLE = {"maryam": "admin", "reza": "operator", "sara": "viewer"}
 
 
 @pytest.fixture
-def web_config(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Config]:
+def web_config(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Config]:
     """An instance of its own; where a test is marked with ON_BOTH, also with its data on a server."""
-    monkeypatch.setattr(texts, "_begin", lambda read: read())  # no thread goes on when the test has ended
     environ = {"PANEL_INSTANCE": str(tmp_path / "instance")}
     if getattr(request, "param", "sqlite") == "postgresql":
         environ["DATA_DATABASE_URL"] = request.getfixturevalue("postgres_destination")
     config = load(environ)
-    yield config
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(texts, "_begin", lambda read: read())  # no thread goes on when the test has ended
+        yield config
     texts.forget()
     destination.let_go()
 

@@ -55,7 +55,7 @@ def test_a_schedule_by_the_calendar_is_put_together_and_shown_as_one_types(
     page.select_option("[name=cal_on]", "dates")
     page.fill("[name=cal_dates]", "12/آخر")
     page.locator("[name=cal_at]").press_sequentially("0230")
-    expect(page.locator("#next-times .wrong")).to_contain_text("0230")
+    expect(page.locator("#next-times .wrong")).to_contain_text("۰۲۳۰")
     page.fill("[name=cal_at]", "۰۲:۳۰")
     expect(page.locator("#next-times li")).to_have_count(5)
     expect(page.locator("#next-times li").first).to_contain_text("/۱۲/")
