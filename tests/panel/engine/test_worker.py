@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,24 @@ class Office:
     def leader(self) -> Holder | None:
         with self.factory() as session:
             return leases.holder(session)
+
+    def freeze(self, engine: Warm) -> None:
+        """Stop an engine outside of any transaction: inside one it would keep the only lock of SQLite."""
+        address = self.factory.kw["bind"].url
+        for _ in range(50):
+            os.kill(engine.pid, signal.SIGSTOP)
+            if address.get_backend_name() != "sqlite":
+                return
+            with (
+                suppress(sqlite3.OperationalError),
+                closing(sqlite3.connect(address.database, timeout=1)) as db,
+            ):
+                db.execute("BEGIN IMMEDIATE")
+                db.execute("ROLLBACK")
+                return
+            os.kill(engine.pid, signal.SIGCONT)
+            time.sleep(0.05)
+        raise AssertionError("the engine writes without end")
 
     def led_by(self, engine: Warm) -> Holder:
         def leads() -> Holder | None:
@@ -203,7 +223,7 @@ def test_a_leader_that_hangs_and_comes_back_starts_nothing_and_judges_nothing(
     office.led_by(first)
     run = office.ask(add_sync(**play("hang", "success"), retries=1))
     office.working(run)
-    os.kill(first.pid, signal.SIGSTOP)
+    office.freeze(first)
     second = start_engine(lease=3.0)
     holder = office.led_by(second)
     until(lambda: office.status(run) == "success", "the second attempt")
