@@ -43,7 +43,13 @@ _lock = threading.Lock()
 def _made(url: str) -> Engine:
     address = make_url(url)
     if address.get_backend_name() != "sqlite":
-        return create_engine(url, pool_size=KEPT_OPEN, max_overflow=MOST_OPEN, pool_pre_ping=True)
+        return create_engine(
+            url,
+            pool_size=KEPT_OPEN,
+            max_overflow=MOST_OPEN,
+            pool_pre_ping=True,
+            execution_options={"postgresql_readonly": True},
+        )
     engine = create_engine(f"sqlite:///file:{address.database}?mode=rw&uri=true")
 
     @event.listens_for(engine, "connect")

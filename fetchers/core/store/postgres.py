@@ -70,7 +70,8 @@ class PostgresDestination:
             self._db = psycopg.connect(
                 address, autocommit=True, connect_timeout=10, application_name="hamgam", prepare_threshold=3
             )
-            self._db.read_only = only_read or None
+            if only_read:  # psycopg's own `read_only` knows nothing of a BEGIN that we say ourselves
+                self._db.execute("SET default_transaction_read_only = on")
         except psycopg.Error as error:
             raise storage_error(error) from error
 
