@@ -218,21 +218,20 @@ class FirstStepsView(base.PanelView):
         it, session, now = self._house(), db.session(), utcnow()
         problem = None
         posted = request.method == "POST"
-        scheduled = [sync for sync in it.syncs if sync.schedule_kind != "off"]
-        ticked = (
-            [sync for sync in it.syncs if f"for.{sync.key}" in request.form]
-            if posted
-            else scheduled or it.syncs
-        )
+        ticked = [sync for sync in it.syncs if f"for.{sync.key}" in request.form]
         if posted:
             problem = _scheduled(ticked, request.form, now)
             if problem is None:
                 return self._saved(steps.SCHEDULE)
             session.rollback()
             it = self._house()
-        lead = next(iter(scheduled or it.syncs), None)
+        lead = next(
+            (sync for sync in it.syncs if sync.schedule_kind != "off"), it.syncs[0] if it.syncs else None
+        )
         if lead is None:
             abort(404)
+        if not posted:  # those that have what is shown, so that saving it unchanged changes none
+            ticked = [sync for sync in it.syncs if schedule_form.saved(sync) == schedule_form.saved(lead)]
         typed: Mapping[str, str] = request.form
         if not posted and lead.schedule_kind == "off":
             typed = {"schedule_kind": "nightly", "night_at": schedule_form.NIGHT, "cal_holidays": "1"}

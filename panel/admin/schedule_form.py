@@ -109,7 +109,7 @@ def coming(sync: DataSync, typed: Mapping[str, str] | None, session: Session, no
             return Coming([], _(wrong))
         draft = DataSync(key=sync.key, paused_reason=sync.paused_reason, paused_until=until)
         schedule.set_schedule(draft, wish.kind, wish.interval, wish.cron, wish.rules, calendar, now)
-        if wish == _saved(sync):
+        if wish == saved(sync):
             draft.next_run_at = sync.next_run_at
     rules = schedule.rules_of(draft)
     today = now.astimezone(TEHRAN).date()
@@ -135,7 +135,7 @@ def save(
         until = _until(sync, typed, now)
     except ScheduleError as error:
         return show.digits(_(error.text, **error.params))
-    if wish != _saved(sync):
+    if wish != saved(sync):
         wrong = schedule.check_schedule(wish.kind, wish.interval, wish.cron, wish.rules, calendar, now)
         if wrong:
             return _(wrong)
@@ -187,7 +187,8 @@ def _in_detail(typed: Mapping[str, str]) -> Typed:
     )
 
 
-def _saved(sync: DataSync) -> Wish:
+def saved(sync: DataSync) -> Wish:
+    """The schedule that a source has."""
     return Wish(sync.schedule_kind, sync.interval_minutes, sync.cron, schedule.rules_of(sync))
 
 

@@ -423,6 +423,11 @@ def test_one_schedule_is_given_to_the_sources_that_are_ticked(fresh: House, mary
     again = read(maryam, "/first-steps/schedule")
     ticked = re.findall(r'name="for\.(\w+)" value="1" checked', again)
     assert ticked == ["students"], "to save what is shown changes no other source"
+    tell(maryam, "schedule", schedule_kind="nightly", night_at="04:45", **{"for.faculty": "1"})
+    again = read(maryam, "/first-steps/schedule")
+    ticked = re.findall(r'name="for\.(\w+)" value="1" checked', again)
+    assert ticked == ["faculty"] and 'value="04:45"' in again, "nor where each has a schedule of its own"
+    tell(maryam, "schedule", schedule_kind="off", **{"for.faculty": "1"})
     assert [sync(fresh, key).schedule_kind for key in ("faculty", "students")] == ["off", "calendar"]
 
 
