@@ -32,7 +32,7 @@ from fetchers.core import registry
 from fetchers.core.clean import fold
 from fetchers.core.fetcher import Stream
 from panel import days, moves
-from panel.destination import columns, is_there, reader
+from panel.destination import columns_there, is_there, reader
 
 KINDS = ("added", "changed", "gone", "moved", "loaded", "left")
 COUNTED_UP_TO = 10_000
@@ -124,7 +124,7 @@ def page(url: str, wanted: Wanted, *, number: int = 1, size: int = 50) -> Page:
     if not is_there(url, CHANGES.name):
         return Page([], 0, False, 1, 1)
     with reader(url).connect() as connection:
-        where = _where(wanted, _has_folded(url), _paired(connection))
+        where = _where(wanted, _has_folded(connection), _paired(connection))
         some = select(CHANGES.c.id).where(*where).limit(COUNTED_UP_TO + 1).subquery()
         total = connection.scalar(select(func.count()).select_from(some)) or 0
         pages = max(1, -(-min(total, COUNTED_UP_TO) // size))
@@ -139,11 +139,10 @@ def lines(url: str, wanted: Wanted, limit: int) -> Iterator[Change]:
     if not is_there(url, CHANGES.name):
         return
     with reader(url).connect() as connection:
-        statement = _lines(_where(wanted, _has_folded(url), _paired(connection))).limit(limit)
-        found = connection.execution_options(stream_results=True).execute(statement)
-        with reader(url).connect() as beside:
-            for some in found.partitions(LINES_AT_ONCE):
-                yield from _with_moves(beside, [_change(row) for row in some])
+        statement = _lines(_where(wanted, _has_folded(connection), _paired(connection))).limit(limit)
+        found = connection.execute(statement.execution_options(stream_results=True))
+        for some in found.partitions(LINES_AT_ONCE):
+            yield from _with_moves(connection, [_change(row) for row in some])
 
 
 def counts(url: str, run: str) -> dict[str, int]:
@@ -197,9 +196,9 @@ def _personal(stream: Stream | None, column: str) -> bool:
     return field.personal if field else column not in stream.partition_columns
 
 
-def _has_folded(url: str) -> bool:
+def _has_folded(connection: Connection) -> bool:
     """A destination that the first version made has no such column until the next run."""
-    return "folded" in columns(url, CHANGES.name)
+    return "folded" in columns_there(connection, CHANGES.name)
 
 
 def _lines(where: Sequence[ColumnElement[bool]]) -> Select[Any]:

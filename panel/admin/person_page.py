@@ -53,15 +53,16 @@ def page(table: browse.DataTable, row: Row, url: str) -> dict[str, Any]:
     latest = table.stream.latest
     every = browse.every_part(table) if latest is not None else None
     own = _own_key(table, row)
+    campuses = campus_names()
     terms: list[Term] = []
     if latest is not None and every is not None and row.get(latest.key):
-        terms = _terms(every, browse.parts_of_person(url, table, str(row[latest.key])), row)
+        terms = _terms(every, browse.parts_of_person(url, table, str(row[latest.key])), row, campuses)
     return {
         "table": table,
         "gone": False,
         "name": name(table, row),
         "title": " · ".join(str(row[column]) for column in table.key),
-        "facts": _facts(table, row),
+        "facts": _facts(table, row, campuses),
         "fields": [
             (column, table.label_of(column, current()), shown(table, column, row[column]))
             for column in table.columns
@@ -74,7 +75,7 @@ def page(table: browse.DataTable, row: Row, url: str) -> dict[str, Any]:
         "every": every,
         "person": _person(table, row),
         "rows": _diary(table, own, url),
-        "odd": _odd(table, own, url),
+        "odd": _odd(table, own, url, campuses),
         "kind_badge": change_rows.kind_badge,
         "now": utcnow(),
         "locale_code": current(),
@@ -107,7 +108,9 @@ def page_of_gone(table: browse.DataTable, key: str, url: str) -> dict[str, Any] 
     }
 
 
-def _facts(table: browse.DataTable, row: Row, but: str = "") -> list[tuple[str, Value]]:
+def _facts(
+    table: browse.DataTable, row: Row, campuses: Mapping[str, str], but: str = ""
+) -> list[tuple[str, Value]]:
     """What people want to know first: the facets, in words."""
     found = []
     for facet in table.stream.facets:
@@ -115,21 +118,23 @@ def _facts(table: browse.DataTable, row: Row, but: str = "") -> list[tuple[str, 
             continue
         column = facet.words if facet.words and row.get(facet.words) else facet.column
         label = table.label_of(facet.words or facet.column, current())
-        found.append((label, _campus(table, column, row) or shown(table, column, row.get(column))))
+        found.append((label, _campus(table, column, row, campuses) or shown(table, column, row.get(column))))
     return found
 
 
-def _campus(table: browse.DataTable, column: str, row: Row) -> Value | None:
+def _campus(table: browse.DataTable, column: str, row: Row, campuses: Mapping[str, str]) -> Value | None:
     """A campus that was asked for, with the name that the panel knows."""
     if table.stream.partition_columns.get(column) != "campus":
         return None
     code = str(row.get(column))
-    word = campus_names().get(code, code)
+    word = campuses.get(code, code)
     ltr = Markup('<span class="ltr">{}</span>').format(code)
     return ltr if word == code else Markup("<bdi>{}</bdi> {}").format(word, ltr)
 
 
-def _terms(every: browse.DataTable, rows: Sequence[Row], here: Row) -> list[Term]:
+def _terms(
+    every: browse.DataTable, rows: Sequence[Row], here: Row, campuses: Mapping[str, str]
+) -> list[Term]:
     """A person's rows, the newest first, each beside the one before it."""
     latest = every.stream.latest
     newest = latest.newest if latest is not None else ""
@@ -140,7 +145,7 @@ def _terms(every: browse.DataTable, rows: Sequence[Row], here: Row) -> list[Term
             Term(
                 url=row_url(every, row),
                 title=(every.label_of(newest, current()), shown(every, newest, row.get(newest))),
-                cells=_facts(every, row, but=newest),
+                cells=_facts(every, row, campuses, but=newest),
                 changes=_changes(every, before, row) if before is not None else [],
                 first=before is None,
                 here=all(row[column] == here.get(column) for column in every.key),
@@ -186,14 +191,16 @@ def _diary(table: browse.DataTable, key: str | None, url: str) -> list[change_ro
     return change_rows.rows(url, list(diary.lines(url, wanted, DIARY_LINES)))
 
 
-def _odd(table: browse.DataTable, key: str | None, url: str) -> list[quality_rows.Shown]:
+def _odd(
+    table: browse.DataTable, key: str | None, url: str, campuses: Mapping[str, str]
+) -> list[quality_rows.Shown]:
     """What is odd about them."""
     if key is None:
         return []
     sees_personal = bool(current_user.can("admin"))
     wanted = quality.Wanted(streams=(table.stream.name,), key=key)
     found = list(quality.notes(url, wanted, NOTES, sees_personal=sees_personal))
-    return quality_rows.rows(url, found, campus_names(), sees_personal=sees_personal)
+    return quality_rows.rows(url, found, campuses, sees_personal=sees_personal)
 
 
 def _person(table: browse.DataTable, row: Row) -> Person | None:

@@ -123,9 +123,10 @@ def columns_of(db: Destination, table: str) -> set[str]:
     if not on_postgresql(db):
         found = db.execute("SELECT name FROM pragma_table_info(?)", (table,))
     else:
+        # Not information_schema.columns, a view so wide that planning it takes milliseconds; pages ask this often.
         found = db.execute(
-            "SELECT column_name FROM information_schema.columns"
-            " WHERE table_schema = current_schema() AND table_name = ?",
+            "SELECT attname FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped"
+            " AND attrelid = to_regclass(quote_ident(current_schema()) || '.' || quote_ident(?))",
             (table,),
         )
     return {str(row[0]) for row in found}

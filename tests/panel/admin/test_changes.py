@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from fetchers.core import registry
 from fetchers.core.store import sql
 from fetchers.core.store.diary import Diary
+from panel import destination, diary
 from panel.clock import utcnow
 from panel.config import Config
 from panel.db import writing
@@ -302,6 +303,32 @@ def test_five_thousand_changes_are_searched_and_twelve_terms_shown_in_a_moment(
         "summary", f"{database}: 5,000 changes searched {searching:.0f} ms, 12 terms {showing:.0f} ms"
     )
     assert max(searching, showing) < 1000
+
+
+@ON_BOTH
+def test_whoever_reads_the_diary_holds_one_connection_however_many_lines_there_are(
+    thousands: Destination, web_config: Config
+) -> None:
+    """A second one would have to be made anew each time: only one is kept open."""
+    url = web_config.data_database_url
+    held, most = 0, 0
+
+    def taken(*_: object) -> None:
+        nonlocal held, most
+        held += 1
+        most = max(most, held)
+
+    def given_back(*_: object) -> None:
+        nonlocal held
+        held -= 1
+
+    engine = destination.reader(url)
+    event.listen(engine, "checkout", taken)
+    event.listen(engine, "checkin", given_back)
+    lines = list(diary.lines(url, diary.Wanted(), 10_000))
+    assert len(lines) == len({line.id for line in lines}) > 5000 > diary.LINES_AT_ONCE
+    assert diary.page(url, diary.Wanted(key="40011002")).total == 12
+    assert (held, most) == (0, 1)
 
 
 def test_a_search_reads_the_index_alone(data: Destination) -> None:
