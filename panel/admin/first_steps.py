@@ -201,7 +201,7 @@ class FirstStepsView(base.PanelView):
         choice = choosing.choice(sync, chosen, db.session(), base.config(), now)
         if choice.lists and len(choice.wanted) != 1:
             return base.done(False, _("Choose one part."), back)
-        return asking.ask(sync, dry_run=True, partitions=choice.wanted or None, back=back)
+        return asking.ask(sync, dry_run=True, partitions=choice.wanted or None, back=back, shown=True)
 
     @expose("/rehearsal/live")
     def live(self) -> ResponseReturnValue:

@@ -365,6 +365,10 @@ def test_one_part_is_rehearsed_and_nothing_else(fresh: House, maryam: FlaskClien
         maryam, "rehearsal", source="students", **{"students.campus": "1120", "students.term": term}
     )
     assert answer.headers["Location"] == "/first-steps/rehearsal"
+    page = read(maryam, "/first-steps/rehearsal")
+    assert 'data-status="pending"' in page and 'class="alert' not in page, (
+        "the run itself says that it begins"
+    )
     run = newest(fresh)
     assert run.dry_run and run.partitions_wanted == [{"campus": "1120", "term": term}]
     assert trail(fresh)[-1] == ("rehearsal_requested", "students")
