@@ -37,7 +37,7 @@ class StudentsSettings(GolestanSettings):
         "4001",
         title=Label("نخستین نیمسال", "First term"),
         help=Label(
-            "سه رقم آخر سال تحصیلی (405 برای ۱۴۰۵)، سپس ۱ برای نیمسال نخست، ۲ برای نیمسال دوم یا ۳ برای تابستان؛ "
+            "سه رقم آخر سال تحصیلی (405 برای ۱۴۰۵)، سپس 1 برای نیمسال نخست، 2 برای نیمسال دوم یا 3 برای تابستان؛ "
             "4051 یعنی نیمسال نخست ۱۴۰۵.",
             "The last three digits of the academic year (405 for 1405), then 1 for the first semester, 2 for the "
             "second or 3 for the summer: 4051 is the first term of 1405.",
@@ -50,14 +50,14 @@ class StudentsSettings(GolestanSettings):
         title=Label("نیمسال‌های باز", "Open terms"),
         help=Label(
             "تازه‌ترین نیمسال‌هایی که در هر همگام‌سازی پرسیده می‌شوند، با نیمسال جاری؛ نیمسال پیش رو نیز همیشه.",
-            "The newest terms that every sync asks for, the current one included; a coming term always.",
+            "The newest terms that every sync asks for, the current one included, and always a coming term.",
         ),
         ge=1,
         le=100,
     )
     closed_every_days: int = Setting(
         7,
-        title=Label("فاصلهٔ پرسیدن نیمسال‌های بسته (روز)", "Closed terms, once in (days)"),
+        title=Label("فاصلهٔ پرسیدن نیمسال‌های بسته (روز)", "Ask closed terms every (days)"),
         help=Label(
             "نیمسال‌های قدیمی‌تر در این چند روز یک بار پرسیده می‌شوند، هر کدام در روز خود. صفر یعنی هر بار.",
             "Older terms are asked for once in so many days, each on a day of its own. Zero means each time.",

@@ -307,10 +307,16 @@ def troubles_of(schedules: Mapping[str, Rules], session: Session, today: date) -
     if free:
         last = _last(session, HOLIDAY)
         if last is None:
-            text = N_("No holidays are listed, so %(sources)s will be synced on holidays too.")
+            text = N_(
+                "No holidays are listed, so %(sources)s will be synced on holidays too. "
+                "Import the holidays file."
+            )
             found.append(Trouble(text, free))
         elif last < today:
-            text = N_("The list of holidays ended on %(day)s; %(sources)s will be synced on holidays too.")
+            text = N_(
+                "The list of holidays ended on %(day)s; %(sources)s will be synced on holidays too. "
+                "Import the new file."
+            )
             found.append(Trouble(text, free, last))
         elif last - today <= WARN_BEFORE:
             text = N_("The list of holidays ends on %(day)s; %(sources)s needs the next year's.")

@@ -165,7 +165,7 @@ def _told(facts: Facts, language: str, say: Callable[[str], str]) -> list[tuple[
         (N_("What the gateway said"), "" if said in what else said),
         (N_("Id of the request"), apart(explain.plain(facts.params.get("trace", "")))),
         (N_("Error code"), apart(f"{facts.code} ({faces})" if faces else facts.code)),
-        (N_("How often"), _how_often(facts, language, say)),
+        (N_("So far"), _how_often(facts, language, say)),
         (N_("Since"), _moment(facts.since, language, say)),
         (
             N_("Last good run") if facts.run else N_("Last good answer"),
@@ -199,7 +199,8 @@ def _moment(at: datetime | None, language: str, say: Callable[[str], str]) -> st
         moment=persian.digits(f"{to_jalali(here)} {here:%H:%M}", language)
     )
     utc = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return f"{told} ({explain.apart_in_line(utc)})" if language == "fa" else f"{utc} ({told})"
+    # On a line of its own a narrow page does not break the date at its hyphens.
+    return f"{told}\n({explain.apart_in_line(utc)})" if language == "fa" else f"{utc} ({told})"
 
 
 def _part(part: str, language: str, say: Callable[[str], str]) -> str:

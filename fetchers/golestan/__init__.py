@@ -19,8 +19,8 @@ class GolestanSettings(HttpSettings):
         "",
         title=Label("نشانی درگاه", "Gateway address"),
         help=Label(
-            "با \u2066https://\u2069 آغاز می‌شود و در پایان \u2066/API\u2069 ندارد.",
-            "It begins with https:// and has no /API at its end.",
+            "معمولاً با \u2066https://\u2069 آغاز می‌شود و در پایان \u2066/API\u2069 ندارد.",
+            "It usually begins with https:// and has no /API at its end.",
         ),
         env="GOLESTAN_BASE_URL",
         placeholder="https://api.cfu.ac.ir",
@@ -31,7 +31,7 @@ class GolestanSettings(HttpSettings):
         "",
         title=Label("نام کاربری درگاه", "Gateway user name"),
         help=Label(
-            "نامی که مسئول درگاه برای خواندن داده‌ها داده است.",
+            "نامی که پشتیبانی درگاه برای خواندن داده‌ها داده است.",
             "The one that the gateway's support team gave you for reading.",
         ),
         env="GOLESTAN_USERNAME",
@@ -103,4 +103,4 @@ class GolestanFetcher(Fetcher):
     def check(self) -> str:
         """Log in once."""
         self.session.patiently(self.client.login, "login")
-        return "The gateway accepted the login."
+        return "The gateway accepted the address and the login."

@@ -20,10 +20,12 @@ def ask(
     partitions: list[dict[str, str]] | None = None,
     to_run: bool = False,
     back: str | None = None,
+    shown: bool = False,
 ) -> ResponseReturnValue:
     """Ask for a run, write down who did, and answer the button; a run that is active already is the answer.
 
     to_run: to the run's page. back: where else the answer leads; the status page where nothing is said.
+    shown: the page shows the rehearsal as it goes, so that its beginning needs no sentence.
     """
     session = db.session()
     user = current_user.username
@@ -58,7 +60,7 @@ def ask(
     if asked.joined and rehearsed != dry_run:
         text = _("%(source)s is busy with another run; ask again when it has ended.")
     elif rehearsed:
-        text = _("The rehearsal for %(source)s begins; nothing will be written.")
+        text = "" if shown else _("The rehearsal for %(source)s begins; nothing will be written.")
     elif asked.joined:
         text = _("%(source)s is being synced already.")
     else:

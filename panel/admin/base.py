@@ -33,10 +33,11 @@ def config() -> Config:
 
 
 def done(ok: bool, message: str, back: str, go: str | None = None) -> ResponseReturnValue:
-    """Answer a button: a sentence for the script that asked, else the page it came from with the sentence."""
+    """Answer a button: a sentence for the script that asked, else the page it came from with the sentence, if any."""
     if request.headers.get("X-Quiet"):
         return jsonify(ok=ok, message=message, go=go)
-    flash(message, "success" if ok else "error")
+    if message:
+        flash(message, "success" if ok else "error")
     return redirect(go or back)
 
 

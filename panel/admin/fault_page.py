@@ -19,8 +19,8 @@ ACTION = "connection_tested"  # in the trail
 # Each test is a login: with a wrong password, many of them lock the account at the gateway.
 A_MINUTE = 6
 STATES = {
-    whose_fault.WELL: ("success", "check", lazy("Well")),
-    whose_fault.BROKEN: ("failed", "cross", lazy("Broken")),
+    whose_fault.WELL: ("success", "check", lazy("OK")),
+    whose_fault.BROKEN: ("failed", "cross", lazy("Failed")),
     whose_fault.NOT_REACHED: ("none", "dash", lazy("Not tried")),
 }
 
@@ -36,13 +36,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Told:
-    """The answer. `message`: all of it in a line; `steps` and what follows: only for who may know."""
+    """The answer. `message`: all of it in a line; `steps` and what follows: only for who may know.
+
+    whose: a key of whose_fault.VERDICTS.
+    """
 
     ok: bool
     message: str
     steps: tuple[Step, ...] = ()
     todo: str = ""
     call: str = ""
+    whose: str | None = None
 
 
 def is_too_often(session: Session, now: datetime) -> bool:
@@ -82,7 +86,7 @@ def told(answer: probe.ProbeResult, address: str, network: bool | None, *, every
     verdict, call = whose_fault.VERDICTS[found.whose]
     if found.broken is None:
         return Told(False, f"{_(verdict)} {why.what}", todo=why.todo)
-    return Told(False, _(verdict), _steps(found, why.what), why.todo, _(call))
+    return Told(False, _(verdict), _steps(found, why.what), why.todo, _(call), found.whose)
 
 
 def _no() -> Told:

@@ -1,4 +1,4 @@
-"""«گام‌های نخست»: from a fresh panel to a nightly sync, one question a page.
+"""«گام‌های نخست»: from a fresh panel to a nightly sync, one question per page.
 
 Nothing here is done in a way of its own: a page is a slice of the settings form, the connection test, the list of
 campuses, a rehearsal or the schedule form, with the same functions, the same trail and the same rights.
@@ -173,7 +173,7 @@ class FirstStepsView(base.PanelView):
 
     @expose("/rehearsal", methods=["GET", "POST"])
     def rehearsal(self) -> ResponseReturnValue:
-        """Fetch and compare one part, and write nothing."""
+        """Fetch and compare one part, or a source that has none, and write nothing."""
         it, now = self._house(), utcnow()
         if request.method == "POST":
             return self._rehearse(it, now)
@@ -201,14 +201,14 @@ class FirstStepsView(base.PanelView):
         choice = choosing.choice(sync, chosen, db.session(), base.config(), now)
         if choice.lists and len(choice.wanted) != 1:
             return base.done(False, _("Choose one part."), back)
-        return asking.ask(sync, dry_run=True, partitions=choice.wanted or None, back=back)
+        return asking.ask(sync, dry_run=True, partitions=choice.wanted or None, back=back, shown=True)
 
     @expose("/rehearsal/live")
     def live(self) -> ResponseReturnValue:
         """The rehearsal as it goes."""
         told = _rehearsed(utcnow())
         run = told["run"]
-        html = self.render("first_steps/rehearsed.html", after=self._next(steps.REHEARSAL), **told)
+        html = self._page(steps.REHEARSAL, "rehearsal_live", **told)
         told_aloud = [str(show.STATUS_WORDS[run.status])] if run else []
         return base.fragment(html, active=bool(run and run.status in ACTIVE), announce=told_aloud)
 
@@ -218,18 +218,16 @@ class FirstStepsView(base.PanelView):
         it, session, now = self._house(), db.session(), utcnow()
         problem = None
         posted = request.method == "POST"
-        ticked = [sync for sync in it.syncs if f"for.{sync.key}" in request.form]
+        ticked = _ticked(it, request.form)
         if posted:
             problem = _scheduled(ticked, request.form, now)
             if problem is None:
                 return self._saved(steps.SCHEDULE)
             session.rollback()
             it = self._house()
-        lead = next(
-            (sync for sync in it.syncs if sync.schedule_kind != "off"), it.syncs[0] if it.syncs else None
-        )
-        if lead is None:
+        if not it.syncs:
             abort(404)
+        lead = _lead(it)
         if not posted:  # those that have what is shown, so that saving it unchanged changes none
             ticked = [sync for sync in it.syncs if schedule_form.saved(sync) == schedule_form.saved(lead)]
         typed: Mapping[str, str] = request.form
@@ -237,13 +235,22 @@ class FirstStepsView(base.PanelView):
             typed = {"schedule_kind": "nightly", "night_at": schedule_form.NIGHT, "cal_holidays": "1"}
         html = self._page(
             steps.SCHEDULE,
-            lead=lead,
             ticked={sync.key for sync in ticked},
-            part=schedule_form.part(lead, session, now, typed),
+            part=schedule_form.part(lead, session, now, typed, [sync.key for sync in ticked]),
             on_words=schedule_form.ON_WORDS,
             problem=problem,
         )
         return (html, 422) if problem else html
+
+    @expose("/schedule/next")
+    def next_times(self) -> ResponseReturnValue:
+        """The next times of a schedule that is being typed, for the sources that are ticked."""
+        it = self._house()
+        if not it.syncs:
+            abort(404)
+        keys = [sync.key for sync in _ticked(it, request.args)]
+        coming = schedule_form.coming(_lead(it), request.args, db.session(), utcnow(), keys)
+        return self.render("parts/next_times.html", coming=coming)
 
     @expose("/done")
     def done(self) -> ResponseReturnValue:
@@ -317,7 +324,8 @@ class FirstStepsView(base.PanelView):
         doorbell.ring(base.config().instance)
         return redirect(self._next(step))
 
-    def _page(self, name: str, **more: Any) -> str:
+    def _page(self, name: str, template: str = "", **more: Any) -> str:
+        """A step's page. template: instead, what of it moves."""
         it = self._house()
         found = steps.steps(it, db.session(), base.config())
         names = [step.name for step in found]
@@ -325,7 +333,7 @@ class FirstStepsView(base.PanelView):
             abort(404)
         place = names.index(name) if name in names else None
         return self.render(
-            f"first_steps/{name.replace('-', '_')}.html",
+            f"first_steps/{template or name.replace('-', '_')}.html",
             steps=found,
             current=name,
             place=place,
@@ -409,6 +417,16 @@ def _rehearsed(now: datetime) -> dict[str, Any]:
         "counts": run_page.counts(run, db.session()),
         "foretold": run_page.rehearsed(run, base.config()),
     }
+
+
+def _ticked(it: steps.House, typed: Mapping[str, str]) -> list[DataSync]:
+    """The sources that a schedule is for."""
+    return [sync for sync in it.syncs if f"for.{sync.key}" in typed]
+
+
+def _lead(it: steps.House) -> DataSync:
+    """The source whose schedule is shown: the first that has one."""
+    return next((sync for sync in it.syncs if sync.schedule_kind != "off"), it.syncs[0])
 
 
 def _scheduled(ticked: Sequence[DataSync], typed: Mapping[str, str], now: datetime) -> str | None:

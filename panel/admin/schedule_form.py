@@ -1,6 +1,6 @@
 """The part of the settings form that says when a source is synced by itself, and what it will come to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -68,8 +68,17 @@ class Part:
     working_days: str
 
 
-def part(sync: DataSync, session: Session, now: datetime, typed: Mapping[str, str]) -> Part:
-    """The part as it stands; what somebody typed a moment ago and could not be saved is still in it."""
+def part(
+    sync: DataSync,
+    session: Session,
+    now: datetime,
+    typed: Mapping[str, str],
+    keys: Sequence[str] | None = None,
+) -> Part:
+    """The part as it stands; what somebody typed a moment ago and could not be saved is still in it.
+
+    keys: as `coming` has it.
+    """
     calendar = holidays.calendar(session)
     rules = schedule.rules_of(sync)
     posted = "schedule_kind" in typed
@@ -84,7 +93,7 @@ def part(sync: DataSync, session: Session, now: datetime, typed: Mapping[str, st
         values={name: typed.get(name, value) for name, value in stored.items()},
         week=[(day, names[day], f"cal_{day}" in typed if posted else day in chosen) for day in WEEK],
         not_on_holidays="cal_holidays" in typed if posted else rules is None or not rules.holidays,
-        coming=coming(sync, typed or None, session, now),
+        coming=coming(sync, typed or None, session, now, keys),
         skipped=[
             (tick, _(upcoming.REASONS.get(tick.reason, tick.reason)))
             for tick in upcoming.skipped(session, sync, SKIPPED_SHOWN)
@@ -94,8 +103,17 @@ def part(sync: DataSync, session: Session, now: datetime, typed: Mapping[str, st
     )
 
 
-def coming(sync: DataSync, typed: Mapping[str, str] | None, session: Session, now: datetime) -> Coming:
-    """What a schedule comes to as typed (null: as saved). Changes nothing."""
+def coming(
+    sync: DataSync,
+    typed: Mapping[str, str] | None,
+    session: Session,
+    now: datetime,
+    keys: Sequence[str] | None = None,
+) -> Coming:
+    """What a schedule comes to as typed (null: as saved). Changes nothing.
+
+    keys: the sources that are to have it; null: this one alone.
+    """
     calendar = holidays.calendar(session)
     draft = sync
     if typed is not None:
@@ -113,7 +131,8 @@ def coming(sync: DataSync, typed: Mapping[str, str] | None, session: Session, no
             draft.next_run_at = sync.next_run_at
     rules = schedule.rules_of(draft)
     today = now.astimezone(TEHRAN).date()
-    troubles = holidays.troubles_of({sync.key: rules} if rules is not None else {}, session, today)
+    theirs = [sync.key] if keys is None else keys
+    troubles = holidays.troubles_of(dict.fromkeys(theirs, rules) if rules is not None else {}, session, today)
     times = schedule.upcoming(draft, now, calendar, TIMES_SHOWN)
     return Coming(times, None, tuple(show.trouble(one) for one in troubles), draft.paused_reason is not None)
 

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from flask import session as browser
@@ -36,8 +36,21 @@ class Kept:
     announced: Mapping[str, int | None]
 
     def told(self, address: str) -> fault_page.Told:
-        """Step by step, and whom to call."""
-        return fault_page.told(self.answer, address, self.network)
+        """Step by step, and whom to call; what is wrong in the settings is mended from here, by who is reading."""
+        told = fault_page.told(self.answer, address, self.network)
+        if told.whose != whose_fault.SETTINGS:
+            return told
+        if self.answer.code == "E_AUTH":
+            todo = _(
+                "Choose “Change the login” below and enter the right one, then test the connection once more. "
+                "It was tried once only, so that the account is not locked."
+            )
+        else:
+            todo = _(
+                "Compare the address with the one that the gateway's support team gave you: http or https, the name "
+                "and the port. Choose “Change the address” below to mend it, then test the connection once more."
+            )
+        return replace(told, todo=todo, call="")
 
     @property
     def lines(self) -> list[str]:

@@ -22,7 +22,7 @@ from panel.clock import utcnow
 from panel.extensions import db
 from panel.models import ApiToken, User
 
-SCOPE_WORDS = {"read": lazy("Only read"), "write": lazy("Read, sync and cancel")}
+SCOPE_WORDS = {"read": lazy("Read only"), "write": lazy("Read, sync and cancel")}
 LIFETIMES = {
     "90": lazy("90 days"),
     "30": lazy("30 days"),
@@ -35,7 +35,7 @@ class NewToken(BaseForm):
     name = StringField(
         lazy("Name"),
         [InputRequired(), Length(max=80)],
-        description=lazy("What will use it, for example “night report”."),
+        description=lazy("What will use it, for example “nightly report”."),
     )
     owner = SelectField(
         lazy("Acts for"),

@@ -80,6 +80,8 @@ class Companion:
 
     def _at_rehearsed(self) -> None:
         expect(self.page.locator("#rehearsed [data-count=read]")).to_be_visible()
+        expect(self.page.locator(".steps li.done a[href$='/rehearsal']")).to_be_visible()
+        expect(self.page.locator("main .alert")).to_have_count(0)
         self.page.reload()
         expect(self.page.locator("#rehearsed[data-status=success]")).to_be_visible()
 

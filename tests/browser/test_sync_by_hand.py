@@ -172,7 +172,7 @@ def test_a_failed_run_says_whose_fault_it_is_and_has_a_letter_ready(open_page: O
         page.click("[data-source=faculty] .state .line-error a")
         page.click("#run-whose")
         expect(page.locator("#check-result .way .s-success")).to_have_count(4)
-        expect(page.locator("#check-result .way .s-failed + strong")).to_have_text("ورود")
+        expect(page.locator("#check-result .way .s-failed + div strong")).to_have_text("ورود")
         expect(page.locator("#check-result h2")).to_have_text("مشکل از تنظیمات اینجاست.")
         page.click("#run-letter")
         page.click("[data-copy=letter-fa]")

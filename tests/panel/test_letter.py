@@ -86,7 +86,7 @@ def test_it_tells_what_was_asked_and_when_what_came_how_often_and_since_when(
         "HTTP status: 503",
         "Id of the request: 00-ab12-00",
         "Error code: E_SERVER",
-        "How often: 2 runs in a row",
+        "So far: 2 runs in a row",
         "Since: 2026-11-22 06:00:30 UTC (1405/09/01 09:30 in Tehran)",
         "Last good run: 2026-11-20 09:00:30 UTC (1405/08/29 12:30 in Tehran)",
         f"Our program: Hamgam {VERSION}, run {run}",
@@ -103,8 +103,9 @@ def test_in_persian_it_is_persian_with_the_codes_as_they_are(
         "موضوع: اشکال در سرویس درگاه https://gateway.example.ac.ir",
         "چه شد: خود درگاه دچار خطا شده است (کد 503).",
         "دادهٔ درخواستی: دانشجویان",
-        "زمان: ۱۴۰۵/۰۹/۰۱ ۱۲:۳۰ به وقت تهران (2026-11-22 09:00:30 UTC)",
-        "چند بار: نخستین بار",
+        "زمان: ۱۴۰۵/۰۹/۰۱ ۱۲:۳۰ به وقت تهران",
+        "(2026-11-22 09:00:30 UTC)",
+        "تکرار: نخستین بار",
         "آخرین اجرای موفق: تاکنون هیچ",
         "شناسهٔ درخواست: 00-ab12-00",
     ):
@@ -145,7 +146,7 @@ def test_a_run_that_failed_in_part_is_told_by_what_most_of_its_parts_met(
     told = written(factory, config, run)
     assert "What happened: The gateway took the connection and then was silent for 60 seconds." in told
     assert "Part: campus 1310, term 4051" in told
-    assert "How often: for the first time; in this run 2 of 40 parts" in told
+    assert "So far: for the first time; in this run 2 of 40 parts" in told
     assert "Error code: E_TIMEOUT (silence)" in told
 
 
@@ -214,7 +215,7 @@ def test_of_a_gateway_that_is_down_it_tells_since_when_and_how_many_requests() -
     told = letter.write(found, "en")
     for line in (
         "Requested data: Faculty, Students",
-        "How often: 12 requests in a row",
+        "So far: 12 requests in a row",
         "Since: 2026-11-22 08:55:30 UTC (1405/09/01 12:25 in Tehran)",
         "Last good answer: 2026-11-22 08:00:30 UTC (1405/09/01 11:30 in Tehran)",
         f"Our program: Hamgam {VERSION}",

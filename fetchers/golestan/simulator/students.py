@@ -226,11 +226,13 @@ def _status(d: tuple[int, ...], passed: int, guest: bool, home: Campus, term: in
         return None
     if roll < 786:
         return "9"  # a code that no list explains
+    if passed >= 6 + d[5] % 48:  # who has graduated has done so for good
+        return "2"
     if roll < 2200:
         return "5"
     if roll < 2600:
         return ("3", "4", "8", "7")[roll % 4]
-    return "2" if passed >= 6 and roll > 60000 else "1"
+    return "1"
 
 
 def _status_text(status: str | None, roll: int) -> str | None:

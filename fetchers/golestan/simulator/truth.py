@@ -261,7 +261,7 @@ def _new_value(unit: Unit, entry: Entry) -> tuple[str, str]:
         options: Iterable[str] = ("شاغل", "بازنشسته", "مأمور")
     else:
         name = "phonenum" if roll & 1 else "vazeiyat"
-        options = STATUSES.values()
+        options = STATUSES["1"], STATUSES["5"]  # studying or on leave: both may be followed by either
     before = entry.row[name]
     if roll & 1:
         serial = (int(before[-4:]) if before else roll) + 1

@@ -11,6 +11,7 @@ FRAGMENTS = {
     "syncs.chosen",
     "syncs.next_times",
     "first_steps.live",
+    "first_steps.next_times",
     "first_steps.planned",
 }
 NO_PAGES = {

@@ -26,7 +26,9 @@ from tests.web import csrf_token, sign_in
 House = sessionmaker[Session]
 STEPS = ("gateway", "login", "test", "campuses", "first-term", "rehearsal", "schedule")
 GATEWAY, SECRET = "https://gateway.example.ac.ir", "not-a-real-password"
-YES = probe.ProbeResult(True, message="The gateway accepted the login.", reached="answer", took=0.0812)
+YES = probe.ProbeResult(
+    True, message="The gateway accepted the address and the login.", reached="answer", took=0.0812
+)
 NO = probe.ProbeResult(False, "E_AUTH", {"status": 401, "host": "gateway.example.ac.ir"}, reached="answer")
 
 
@@ -93,7 +95,7 @@ def test_a_fresh_panel_points_to_the_first_steps_until_something_is_set_up(
     assert 'href="/first-steps/"' not in read(reza, "/account/")
 
 
-@pytest.mark.parametrize("step", ["", "done", "rehearsal/live", "first-term/parts", *STEPS])
+@pytest.mark.parametrize("step", ["", "done", "rehearsal/live", "first-term/parts", "schedule/next", *STEPS])
 def test_only_administrators_open_them(
     fresh: House, reza: FlaskClient, sara: FlaskClient, client: FlaskClient, step: str
 ) -> None:
@@ -204,6 +206,37 @@ def test_a_test_that_fails_says_what_is_broken_and_whom_to_call(
     assert "The fault is in the settings here." in page and "user name or password" in page
     assert 'href="/first-steps/login"' in page.split('id="told"')[1]
     assert "test" not in done(page)
+
+
+MOVED = probe.ProbeResult(False, "E_REDIRECT", {"location": "https://new.example"}, reached="connection")
+DOWN = probe.ProbeResult(False, "E_CONNECT", {"reason": "refused"}, reached="name")
+
+
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        (NO, ("Choose “Change the login” below", "در پایین «تغییر نام کاربری و گذرواژه» را بزنید")),
+        (MOVED, ("Choose “Change the address” below", "در پایین «تغییر نشانی» را بزنید")),
+        (DOWN, ("tell the gateway", "به پشتیبانی درگاه خبر دهید")),
+    ],
+)
+def test_a_test_that_fails_names_what_there_is_on_its_page(
+    fresh: House,
+    maryam: FlaskClient,
+    answers: list[probe.ProbeResult],
+    answer: probe.ProbeResult,
+    advice: tuple[str, str],
+) -> None:
+    known(fresh, maryam)
+    answers.append(answer)
+    tell(maryam, "test")
+    for language, words in zip(("en", "fa"), advice, strict=True):
+        told = (
+            read(maryam, f"/first-steps/test?lang={language}").split('id="told"')[1].split('class="card')[0]
+        )
+        assert words in told
+        assert "Test connection" not in told and "«آزمایش اتصال»" not in told
+        assert "An administrator of this panel" not in told, "that is who is reading"
 
 
 def test_a_test_counts_until_address_or_login_change(
@@ -332,12 +365,22 @@ def test_one_part_is_rehearsed_and_nothing_else(fresh: House, maryam: FlaskClien
         maryam, "rehearsal", source="students", **{"students.campus": "1120", "students.term": term}
     )
     assert answer.headers["Location"] == "/first-steps/rehearsal"
+    page = read(maryam, "/first-steps/rehearsal")
+    assert 'data-status="pending"' in page and 'class="alert' not in page, (
+        "the run itself says that it begins"
+    )
     run = newest(fresh)
     assert run.dry_run and run.partitions_wanted == [{"campus": "1120", "term": term}]
     assert trail(fresh)[-1] == ("rehearsal_requested", "students")
     live = maryam.get("/first-steps/rehearsal/live?lang=en")
     assert 'data-status="pending"' in live.text
     assert live.headers["X-Announce"] == "Waiting", "who hears the page is told one word, not its letters"
+    assert 'id="steps"' in live.text and "rehearsal" not in done(live.text)
+    with writing(fresh) as session:
+        run = session.scalars(select(SyncRun)).one()
+        run.status, run.started_at, run.finished_at = "success", utcnow(), utcnow()
+    live = maryam.get("/first-steps/rehearsal/live?lang=en")
+    assert "rehearsal" in done(live.text), "its step is ticked without a reload"
 
 
 def test_a_source_without_parts_is_rehearsed_as_a_whole(fresh: House, maryam: FlaskClient) -> None:
@@ -429,6 +472,19 @@ def test_one_schedule_is_given_to_the_sources_that_are_ticked(fresh: House, mary
     assert ticked == ["faculty"] and 'value="04:45"' in again, "nor where each has a schedule of its own"
     tell(maryam, "schedule", schedule_kind="off", **{"for.faculty": "1"})
     assert [sync(fresh, key).schedule_kind for key in ("faculty", "students")] == ["off", "calendar"]
+
+
+def test_every_ticked_source_is_named_where_holidays_are_missing(fresh: House, maryam: FlaskClient) -> None:
+    page = read(maryam, "/first-steps/schedule")
+    assert 'data-preview="/first-steps/schedule/next"' in page
+    assert "so Faculty, Students will be synced on holidays too. Import the holidays file." in page
+    typed = {"schedule_kind": "nightly", "night_at": "02:30", "cal_holidays": "1"}
+    for keys, named in (({}, []), ({"for.students": "1"}, ["Students"]), ({"for.faculty": "1"}, ["Faculty"])):
+        told = maryam.get("/first-steps/schedule/next", query_string={"lang": "en", **typed, **keys}).text
+        assert told.count("02:30") == 5
+        assert re.findall("so (.*) will be synced", told) == named
+        assert ('href="/calendar/"' in told) is bool(named)
+    assert sync(fresh).schedule_kind == "off", "typing changes nothing"
 
 
 @pytest.mark.parametrize(

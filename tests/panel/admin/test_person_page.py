@@ -59,6 +59,8 @@ def test_the_terms_stand_one_after_the_other_with_what_changed_in_each(told: Non
     newest, middle, oldest = story(read(sara, f"/data/Students/row?studentnum={NUMBER}"))
     assert newest.startswith("Term 4051") and "Campus 1210" in newest and "Status فارغ‌التحصیل" in newest
     assert "Status: مشغول به تحصیل became فارغ‌التحصیل" in newest
+    assert "Changed since Term 4042 :" in newest and "Changed since Term 4041 :" in middle
+    assert "نسبت به نیمسال 4042 :" in story(read(sara, f"/data/Students/row?studentnum={NUMBER}&lang=fa"))[0]
     assert "Status code" not in newest, "the word says it"
     assert "Field of study: – became ریاضی" in middle and middle.startswith("Term 4042")
     assert "Their first row in the data." in oldest
