@@ -483,6 +483,14 @@
     field.addEventListener("keydown", function (event) { if (event.key === "Enter") event.preventDefault(); });
   });
 
+  /* ---- nothing is asked for before something is ticked; why, the line beside the button says ---- */
+  document.querySelectorAll("[data-needs-tick]").forEach(function (button) {
+    function look() { button.disabled = !button.form.querySelector("input:checked"); }
+    look();
+    button.form.addEventListener("change", look);
+    window.addEventListener("pageshow", look); /* a browser that goes back may bring the ticks along */
+  });
+
   document.querySelectorAll("[data-live]").forEach(function (region) {
     const one = { region: region, url: region.dataset.live, html: null, failures: 0, busy: false,
       seconds: Number(region.dataset.seconds) || 15, timer: 0, newest: region.dataset.newest || null, drawn: Date.now(),

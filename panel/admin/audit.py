@@ -118,11 +118,11 @@ VALUE_WORDS = {
     "scope": SCOPE_WORDS,
     "kind": {
         "off": lazy("by hand only"),
-        "interval": lazy("every some minutes"),
+        "interval": lazy("at a fixed interval"),
         "cron": lazy("by cron"),
         "calendar": lazy("by the calendar"),
     },
-    "mode": {"full": lazy("full comparison"), "incremental": lazy("usual")},
+    "mode": {"full": lazy("full comparison"), "incremental": lazy("ordinary")},
 }
 CHANGED_WORDS = {
     "full_name": lazy("full name"),
@@ -215,6 +215,9 @@ class Trail(GuardedModelView):
         "address": lambda view, context, entry, name: entry.address or "–",
         "details": lambda view, context, entry, name: written_out(entry),
     }
+
+    def search_placeholder(self) -> str:
+        return _("Who, what, subject or IP address")
 
     def span(self) -> day_boxes.Span:
         """The days that this request asks for."""

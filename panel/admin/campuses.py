@@ -12,6 +12,7 @@ from flask_login import current_user
 from sqlalchemy import select
 from wtforms import BooleanField, IntegerField, SelectField, StringField, ValidationError
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.widgets import TextInput
 
 from fetchers.core.clean.text import fold
 from panel import audit, campuses
@@ -40,7 +41,8 @@ class ChangedCampus(BaseForm):
         lazy("Province code"),
         [Optional(), NumberRange(0, 99)],
         description=lazy("0 to 99; may be empty. It is kept with the campus and has no effect on syncing."),
-        render_kw={"dir": "ltr"},
+        widget=TextInput(),  # a code is not counted up and down, and may be typed in Persian digits
+        render_kw={"dir": "ltr", "inputmode": "numeric"},
     )
     type = SelectField(
         lazy("Type"),
@@ -50,7 +52,7 @@ class ChangedCampus(BaseForm):
     active = BooleanField(
         lazy("Fetched"),
         default=True,
-        description=lazy("Off: its data are no longer asked for. The rows that are there stay."),
+        description=lazy("Unticked: its data are no longer asked for. The rows that are there stay."),
     )
 
 
@@ -86,6 +88,9 @@ class Campuses(GuardedModelView):
         "type": lambda view, context, campus, name: TYPE_WORDS.get(str(campus.type), _dash(campus.type)),
         "active": lambda view, context, campus, name: _("Yes") if campus.active else _("No"),
     }
+
+    def search_placeholder(self) -> str:
+        return _("Campus code or name")
 
     @property
     def _may_change(self) -> bool:

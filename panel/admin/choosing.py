@@ -48,7 +48,8 @@ class Choice:
         """How many parts would be asked for."""
         if not self.wanted:
             return _(
-                "Nothing is chosen yet. Where nothing is ticked in one of the lists, all of that list is meant."
+                "Nothing is chosen yet: tick a campus or a term. "
+                "If you tick in one list only, the whole of the other is taken."
             )
         return _(
             "%(n)s of %(all)s parts will be fetched.",

@@ -36,7 +36,7 @@ def boxes(table: DataTable, choices: Sequence[FacetChoice]) -> list[Box]:
         if choice.chosen and choice.chosen not in dict(read):
             read.insert(0, (choice.chosen, f"{choice.chosen} ({show.number(0)})"))
         if len(read) > 1 or choice.chosen:
-            label = table.label_of(facet.words or facet.column, current())
+            label = table.facet_label(facet, current())
             found.append(Box(f"f_{facet.column}", label, read, choice.chosen))
     return found
 

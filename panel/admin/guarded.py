@@ -9,10 +9,11 @@ from flask_admin.babel import gettext as theirs
 from flask_admin.contrib.sqla import ModelView
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
+from flask_babel import ngettext
 from flask_login import current_user
 from wtforms import SelectChoice
 
-from panel.auth.locale import current
+from panel.admin.show import number
 from panel.auth.login import address
 from panel.extensions import db
 
@@ -84,11 +85,9 @@ class GuardedModelView(ModelView):
         """What people call this row: what its list begins with."""
         return str(getattr(row, self.column_list[0]))
 
-    def search_placeholder(self) -> str:
-        comma = "، " if current() == "fa" else ", "
-        return comma.join(
-            str(self.column_labels.get(name, name)) for name in self.column_searchable_list or ()
-        )
+    def counted(self, count: int) -> str:
+        """How many rows the list has."""
+        return ngettext("%(n)s row", "%(n)s rows", count, n=number(count))
 
     def get_one(self, id: Any) -> Any:
         """The row of a plain number; anything else is no row of ours."""

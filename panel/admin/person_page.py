@@ -117,7 +117,7 @@ def _facts(
         if facet.column == but:
             continue
         column = facet.words if facet.words and row.get(facet.words) else facet.column
-        label = table.label_of(facet.words or facet.column, current())
+        label = table.facet_label(facet, current())
         found.append((label, _campus(table, column, row, campuses) or shown(table, column, row.get(column))))
     return found
 

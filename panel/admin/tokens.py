@@ -9,6 +9,7 @@ from flask_admin import expose
 from flask_admin.form import BaseForm
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
+from flask_babel import ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from wtforms import SelectChoice, SelectField, StringField
@@ -16,7 +17,7 @@ from wtforms.validators import InputRequired, Length
 
 from panel import audit
 from panel.admin.guarded import GuardedModelView, actor, choices
-from panel.admin.show import moment
+from panel.admin.show import moment, number
 from panel.auth import tokens
 from panel.clock import utcnow
 from panel.extensions import db
@@ -88,10 +89,20 @@ class Tokens(GuardedModelView):
         "user": lambda view, context, token, name: token.user.username,
         "scope": lambda view, context, token, name: SCOPE_WORDS.get(token.scope, token.scope),
         "state": lambda view, context, token, name: state(token),
-        "expires_at": lambda view, context, token, name: moment(token.expires_at),
-        "last_used_at": lambda view, context, token, name: moment(token.last_used_at),
+        "expires_at": lambda view, context, token, name: (
+            moment(token.expires_at) if token.expires_at else _("no end")
+        ),
+        "last_used_at": lambda view, context, token, name: (
+            moment(token.last_used_at) if token.last_used_at else _("never")
+        ),
         "created_at": lambda view, context, token, name: moment(token.created_at),
     }
+
+    def search_placeholder(self) -> str:
+        return _("Name or token prefix")
+
+    def counted(self, count: int) -> str:
+        return ngettext("%(n)s token", "%(n)s tokens", count, n=number(count))
 
     def get_query(self) -> Any:
         return super().get_query().options(joinedload(ApiToken.user))

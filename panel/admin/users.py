@@ -7,13 +7,14 @@ from flask import flash
 from flask_admin.form import BaseForm
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
+from flask_babel import ngettext
 from sqlalchemy import select
 from wtforms import BooleanField, PasswordField, SelectField, StringField, ValidationError
 from wtforms.validators import InputRequired, Length, Optional
 
 from panel import audit
 from panel.admin.guarded import GuardedModelView, actor, choices
-from panel.admin.show import moment
+from panel.admin.show import moment, number
 from panel.auth import passwords, sessions
 from panel.clock import utcnow
 from panel.extensions import db
@@ -94,12 +95,14 @@ class ChangedUser(PasswordPair):
     role = SelectField(lazy("Role"), choices=choices(ROLE_WORDS), description=ROLE_HELP)
     active = BooleanField(
         lazy("May sign in"),
-        description=lazy("Off: signed out at once, everywhere, and the API tokens stop working."),
+        description=lazy("Unticked: signed out at once, everywhere, and the API tokens stop working."),
     )
     password = PasswordField(
         lazy("New password"),
         [Optional()],
-        description=lazy("Leave empty to keep the present one. A new one ends every open session."),
+        description=lazy(
+            "At least 8 characters. Leave empty to keep the present one; a new one ends every open session."
+        ),
         render_kw={**LATIN, "autocomplete": "new-password"},
     )
     again = PasswordField(lazy("Repeat new password"), render_kw={**LATIN, "autocomplete": "new-password"})
@@ -111,6 +114,7 @@ class Users(GuardedModelView):
     can_create = True
     can_edit = True
     new_title = lazy("New user")
+    edit_title = lazy("Edit user")
     column_display_actions = True
     column_list = ("username", "full_name", "role", "active", "last_seen_at", "created_at")
     column_sortable_list = ("username", "full_name", "role", "active", "last_seen_at", "created_at")
@@ -128,12 +132,17 @@ class Users(GuardedModelView):
         "full_name": lambda view, context, user, name: user.full_name or "–",
         "role": lambda view, context, user, name: ROLE_WORDS.get(user.role, user.role),
         "active": lambda view, context, user, name: _("Yes") if user.active else _("No"),
-        "last_seen_at": lambda view, context, user, name: moment(user.last_seen_at),
+        "last_seen_at": lambda view, context, user, name: (
+            moment(user.last_seen_at) if user.last_seen_at else _("never")
+        ),
         "created_at": lambda view, context, user, name: moment(user.created_at),
     }
 
     def search_placeholder(self) -> str:
         return _("Name or user name")
+
+    def counted(self, count: int) -> str:
+        return ngettext("%(n)s user", "%(n)s users", count, n=number(count))
 
     def get_create_form(self) -> type[BaseForm]:
         return NewUser

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Column, MetaData, String, Table, select
 
 from fetchers.core import registry
 from fetchers.core.clean import Field
-from fetchers.core.fetcher import Label, Stream
+from fetchers.core.fetcher import Facet, Label, Stream
 from fetchers.core.store import discovered, reading, search
 from panel import destination
 from panel.destination import reader
@@ -19,6 +19,8 @@ from panel.destination import reader
 COLUMNS_SHOWN = 8
 TERMS_SHOWN = 100
 ASKED_LABELS = {"campus": Label("پردیس", "Campus"), "term": Label("نیمسال", "Term")}
+# What their columns are called, where those hold something that does not say it by itself.
+_COLUMN_LABELS = {"campus": Label("کد پردیس", "Campus code")}
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,13 @@ class DataTable:
         if column in self.stream.fields:
             return self.stream.fields[column].label(locale)
         asked = self.stream.partition_columns.get(column, column)
-        return ASKED_LABELS[asked](locale) if asked in ASKED_LABELS else column
+        label = _COLUMN_LABELS.get(asked) or ASKED_LABELS.get(asked)
+        return label(locale) if label else column
+
+    def facet_label(self, facet: Facet, locale: str) -> str:
+        """What people call a facet: it is read in words where its column holds codes."""
+        label = ASKED_LABELS.get(self.stream.partition_columns.get(facet.column, ""))
+        return label(locale) if label else self.label_of(facet.words or facet.column, locale)
 
     def field(self, column: str) -> Field | None:
         return self.stream.fields.get(column)

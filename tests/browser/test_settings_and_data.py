@@ -1,5 +1,6 @@
 """Settings and the data browser, with a real browser."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -30,6 +31,21 @@ def test_the_connection_test_says_what_the_gateway_said(open_page: Open, languag
     expect(page.locator("#check-result")).to_have_class("notice n-success")
     expect(page.locator("#check-result .way .s-success")).to_have_count(5)
     expect(page.locator("form[data-check] button")).to_be_enabled()
+
+
+def test_chosen_parts_can_be_asked_for_once_something_is_ticked(open_told: Open) -> None:
+    page = open_told("en")
+    page.goto("/syncs/students/parts")
+    button = page.locator("#choose .btn-primary")
+    expect(button).to_be_disabled()
+    expect(button).to_have_accessible_description(
+        re.compile("Nothing is chosen yet: tick a campus or a term")
+    )
+    page.locator("#pick-term input").first.check()
+    expect(button).to_be_enabled()
+    expect(page.locator("#chosen")).to_contain_text("parts will be fetched")
+    page.locator("#pick-term input").first.uncheck()
+    expect(button).to_be_disabled()
 
 
 def test_a_schedule_shows_its_next_times_before_it_is_saved(open_page: Open) -> None:

@@ -46,7 +46,7 @@ FLAGS: dict[str, Label] = {
         "The record says something else than what was asked for; what was asked for is kept",
     ),
     "other_campus": Label(
-        "کد مرکز در رکورد با پردیسی که پرسیده شد یکی نیست؛ هر دو نگه داشته شد",
+        "کد پردیس در رکورد با پردیسی که پرسیده شد یکی نیست؛ هر دو نگه داشته شد",
         "The record names another campus than the one asked for; both are kept",
     ),
     "unequal_duplicate": Label(
@@ -139,7 +139,7 @@ MEND: dict[str, Label] = {
     "double_key": _TELL_VENDOR,
     "differs_from_asked": _TELL_VENDOR,
     "other_campus": Label(
-        "در سامانه ببینید دانشجو از آن کدام پردیس است (مهمان و انتقالی هم چنین‌اند) و کد مرکز را درست کنید.",
+        "در سامانه ببینید دانشجو از آن کدام پردیس است (مهمان و انتقالی هم چنین‌اند) و کد پردیس را درست کنید.",
         "Find out at the source whose student this is (guests and transfers look so too), and mend the campus code.",
     ),
     "unequal_duplicate": _ONE_RECORD,

@@ -103,7 +103,7 @@ def test_the_file_has_what_the_list_shows_in_its_order_and_with_its_columns(
     }
     page = ordered(reza, "student_terms", **asked)
     head, *rows = cells(file(reza, page))
-    assert head == ["شماره دانشجویی", "نام خانوادگی", "نیمسال"]
+    assert head == ["شمارهٔ دانشجویی", "نام خانوادگی", "نیمسال"]
     query = "&".join(f"{name}={value}" for name, value in asked.items())
     shown = re.findall(
         r'<td[^>]*data-label="Student number"><span class="val"><span class="ltr">(\d+)<',
@@ -193,7 +193,7 @@ def opened(document: ElementTree.Element) -> list[list[tuple[str, str]]]:
 
 def test_a_jalali_date_stands_beside_the_same_day_as_a_real_date(filled: Config, reza: FlaskClient) -> None:
     head, *rows = cells(file(reza, ordered(reza, "Students", columns="studentnum,degsdate")))
-    assert head == ["شماره دانشجویی", "تاریخ شروع مقطع", "تاریخ شروع مقطع (میلادی)"]
+    assert head == ["شمارهٔ دانشجویی", "تاریخ شروع مقطع", "تاریخ شروع مقطع (میلادی)"]
     told = {str(row[1]): row[2] for row in rows if len(row) > 1}
     assert len(told) > 10
     year = {day[:4] for day in told}

@@ -65,6 +65,8 @@ def test_facets_say_how_many_rows_they_would_leave_and_the_choice_stays_in_the_b
     fewer = read(lists, f"/data/student_terms?f_term=4051&f_codePardis={CAMPUSES[1]}")
     assert told["f_codePardis"][CAMPUSES[1]].endswith(f"({count(fewer).split()[0]})")
     assert set(column(fewer, "Term")) == {"4051"}
+    assert set(column(fewer, "Campus code")) == {CAMPUSES[1]}
+    assert ">Campus</label>" in fewer, "its box has names"
 
 
 def test_rows_without_a_value_can_be_chosen(lists: FlaskClient) -> None:

@@ -39,8 +39,12 @@ def test_columns_are_chosen_and_remembered_for_the_person_and_the_table(
 ) -> None:
     usual = heads(read(sara, "/data/Students"))
     post(sara, "/data/Students/columns", column=["familyname", "sub_uniname", "course"])
-    assert heads(read(sara, "/data/Students")) == ["Family name", "Field of study code", "Unit"]
-    assert heads(read(sara, "/data/Students?search=شریفی")) == ["Family name", "Field of study code", "Unit"]
+    assert heads(read(sara, "/data/Students")) == ["Family name", "Field of study code", "Campus name"]
+    assert heads(read(sara, "/data/Students?search=شریفی")) == [
+        "Family name",
+        "Field of study code",
+        "Campus name",
+    ]
     assert heads(read(reza, "/data/Students")) == usual
     assert "Student number" in heads(read(sara, "/data/student_terms"))
     post(sara, "/data/Students/columns", reset="1")

@@ -1,7 +1,7 @@
 """Lists of some days: exactly the rows of those days in Tehran, and a day that there is not is refused in words."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from uuid import uuid4
 
@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from panel import audit
+from panel.admin.day_boxes import Span, span
 from panel.config import Config
 from panel.db import writing
 from panel.models import AuditEntry, SyncRun
@@ -65,13 +66,14 @@ def test_the_days_stay_in_the_boxes_and_in_the_links(rows: House, sara: FlaskCli
     assert len(numbers(read(sara, unescape(following[1])))) == 10
 
 
-def test_an_empty_box_has_an_example_that_looks_like_one(house: House, maryam: FlaskClient) -> None:
+def test_an_empty_box_has_an_example_and_says_what_else_it_takes(house: House, maryam: FlaskClient) -> None:
     for path in ("/runs/", "/calendar/"):
-        assert 'placeholder="مثلاً ۱۴۰۵/۰۹/۰۱"' in read(maryam, f"{path}?lang=fa")
-    assert 'placeholder="1405/09/01 or 2026-11-22"' in read(maryam, "/runs/")
-    assert 'placeholder="e.g. 1405/09/01 (Jalali)" required' in read(maryam, "/calendar/"), (
-        "no other is taken"
-    )
+        assert 'placeholder="۱۴۰۵/۰۹/۰۱"' in read(maryam, f"{path}?lang=fa")
+    for path, other in (("/runs/", True), ("/calendar/", False)):
+        page = read(maryam, path)
+        assert 'placeholder="1405/09/01"' in page
+        assert ("A Gregorian day, such as 2026-11-22, is understood too." in page) is other
+    assert span({"since": "2026-11-22"}) == span({"since": "۲۰۲۶/۱۱/۲۲"}) == Span(date(2026, 11, 22))
 
 
 @pytest.mark.parametrize("path", ["/runs/", "/changes/", "/audit/"])

@@ -64,6 +64,17 @@ def test_with_a_second_administrator_the_first_may_go(maryam, rows):
     assert maryam.get("/users/").status_code == 403, "the new role counts at once"
 
 
+def test_a_user_who_never_signed_in_and_a_token_without_end_are_called_so(maryam, rows):
+    page = maryam.get("/users/?lang=en").get_data(as_text=True)
+    assert "3 users" in page and page.count('<span class="val">never</span>') == 2
+    owner = person(rows, "maryam").id
+    for lifetime in ("90", "never"):
+        post(maryam, "/tokens/new/", name=f"for {lifetime}", owner=owner, scope="read", lifetime=lifetime)
+    page = maryam.get("/tokens/?lang=en").get_data(as_text=True)
+    assert "2 tokens" in page and page.count('<span class="val">no end</span>') == 1
+    assert page.count('<span class="val">never</span>') == 2, "used"
+
+
 def test_a_disabled_user_is_out_at_once(maryam, reza, rows):
     post(maryam, f"/users/edit/?id={person(rows, 'reza').id}", role="operator")
     assert reza.get("/account/").status_code == 302
@@ -170,6 +181,12 @@ def test_codes_of_a_campus_have_latin_digits_on_persian_pages_too(maryam, rows):
     assert "1110" in page and "۱۱۱۰" not in page and ">8<" in page
     title = maryam.get("/campuses/edit/?id=1&lang=fa").get_data(as_text=True)
     assert '<h1>ویرایش پردیس <bdi class="muted">1110</bdi></h1>' in title
+    assert re.search(r'<input[^>]* name="province_code"[^>]* type="text"', title), (
+        "others take no Persian digit"
+    )
+    post(maryam, "/campuses/edit/?id=1", name="مرکزی", province_code="۲۱", type="", active="y")
+    with rows() as session:
+        assert session.get(Campus, 1).province_code == 21
 
 
 def test_a_campus_is_switched_off_and_stays_listed(maryam, sara, rows):
