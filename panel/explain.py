@@ -21,11 +21,12 @@ CODES = ("status",)  # numbers among the params that are codes: in Latin digits 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What people read: one sentence or two each, in one language."""
+    """What people read: one sentence or two each, in one language. in_settings: it sends them to the settings."""
 
     what: str
     safe: str
     todo: str
+    in_settings: bool = False
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.what, self.safe, self.todo) if part)
@@ -67,7 +68,10 @@ def _explanation(
         values = {name: apart_in_line(value) for name, value in values.items()}
     cause = next(CAUSES[key] for key in (*faces, code or "", "E_INTERNAL") if key in CAUSES)
     return Explanation(
-        _fill(cause.what, values, translate), translate(cause.safe), _fill(cause.todo, values, translate)
+        _fill(cause.what, values, translate),
+        translate(cause.safe),
+        _fill(cause.todo, values, translate),
+        cause.in_settings,
     )
 
 

@@ -126,7 +126,7 @@ class HttpSettings(BaseModel):
     )
     retry_budget: float = Setting(
         600.0,
-        title=Label("زمان تلاش دوباره برای هر بخش (ثانیه)", "Time for repeating, per part (seconds)"),
+        title=Label("زمان تلاش دوباره برای هر بخش (ثانیه)", "Time for repeating each part (seconds)"),
         help=Label(
             "تا این زمان، پرسشی که بی‌پاسخ مانده تکرار می‌شود؛ پس از آن آن بخش ناموفق است و بقیه ادامه می‌یابند.",
             "For so long a question that failed is repeated; then that part has failed, and the others go on.",

@@ -68,10 +68,10 @@ ACTION_WORDS = {
 
 # What the programs that act for nobody call themselves.
 PROGRAM_WORDS = {
-    "cli": lazy("the command line"),
-    "start": lazy("the first start"),
-    "engine": lazy("the engine"),
-    "demo": lazy("the demonstration"),
+    "cli": lazy("The command line"),
+    "start": lazy("The first start"),
+    "engine": lazy("The engine"),
+    "demo": lazy("The demonstration"),
 }
 ABOUT_A_SOURCE = (
     "run_requested",

@@ -18,9 +18,13 @@ IDLE_SECONDS = 15
 
 
 class PanelView(BaseView):
-    """A page of the panel, for everybody who is signed in and has at least `role`."""
+    """A page of the panel, for everybody who is signed in and has at least `role`.
+
+    below: of one that is not in the menu, the endpoint of that which leads here; it is marked there.
+    """
 
     role = "viewer"
+    below: str | None = None
 
     def is_accessible(self) -> bool:
         return bool(current_user.is_authenticated and current_user.can(self.role))

@@ -123,9 +123,9 @@ def _details(
         return [(word(name), look(name, before), look(name, after)) for name, before, after in line.fields]
     if line.moved_to is not None:
         return [(_("Part"), show.part_name(line.part), show.part_name(line.moved_to))]
-    if line.kind in ("gone", "left"):
-        whole = line.before or {}
-        chosen = table.summary if line.kind == "gone" else whole
+    if line.kind in ("added", "gone", "left"):
+        whole = line.before or {}  # of a new row the diary keeps the key alone; an undo knows it whole
+        chosen = whole if line.kind == "left" else table.summary
         return [(word(name), look(name, whole[name]), None) for name in chosen if whole.get(name)]
     return []
 

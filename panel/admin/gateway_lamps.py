@@ -87,7 +87,7 @@ def _next(one: Gateway, now: datetime) -> str | None:
     if lamp.kind == "paused" and at:
         return _("It has asked for fewer requests; Hamgam goes on at %(time)s.", time=at)
     if lamp.kind == "slow":
-        return _("Hamgam asks at %(percent)s %% of its pace.", percent=show.number(round(lamp.pace * 100)))
+        return _("Hamgam asks at %(percent)s%% of its pace.", percent=show.number(round(lamp.pace * 100)))
     if lamp.kind == "failing":
         return _("The last %(n)s requests failed.", n=show.number(lamp.failures))
     if lamp.kind != "down":

@@ -112,7 +112,7 @@ def _cells(note: quality.Noted, who: str, wants: Wants) -> tuple[object, ...]:
         note.raw if note.kept else _record(note, wants),
         flags.what(note.reason)(current()),
         todo(current()) if todo is not None else "",
-        _("kept") if note.kept else _("left out"),
+        _("kept") if note.kept else _("rejected"),
         persian.jalali_datetime(note.at, current()),
     )
 

@@ -31,6 +31,8 @@ WHAT = {
 class ReportsView(base.PanelView):
     """The monthly sheet of each source."""
 
+    below = "runs"
+
     def __init__(self) -> None:
         super().__init__(name=lazy("Monthly report"), url="/reports", endpoint="reports")
 
@@ -50,6 +52,7 @@ class ReportsView(base.PanelView):
             sheet=report.sheet(db.session(), sync, month, now),
             sync=sync,
             label=sources.label(sync.fetcher),
+            counted=sources.counted(sync.fetcher),
             choices=sources.choices(syncs),
             month_name=month_name,
             share=show.share,
@@ -70,7 +73,7 @@ class ReportsView(base.PanelView):
             abort(404)
         sync, month = _asked(syncs)
         book = io.BytesIO()
-        write(book, report.sheet(db.session(), sync, month, utcnow()), sources.label(sync.fetcher))
+        write(book, report.sheet(db.session(), sync, month, utcnow()), sync.fetcher)
         audit.record(
             db.session(),
             current_user.username,
@@ -90,11 +93,11 @@ def month_name(month: Month) -> str:
     return persian.jalali_month(month.year, month.month, current())
 
 
-def write(target: io.BytesIO, sheet: report.Sheet, label: str) -> None:
-    """Write the sheet: the months, and what was decided in the last of them."""
+def write(target: io.BytesIO, sheet: report.Sheet, fetcher: str) -> None:
+    """Write the sheet: the months, and what was decided in the last of them. fetcher: the key of the source's file."""
     book = Book(target, right_to_left=direction() == "rtl")
     book.sheet(
-        label[:31],
+        sources.label(fetcher)[:31],
         [
             (_("Month"), 16),
             (_("Runs"), 8),
@@ -104,7 +107,7 @@ def write(target: io.BytesIO, sheet: report.Sheet, label: str) -> None:
             (_("Usual duration (seconds)"), 14),
             (_("Turns without a run"), 12),
             *((str(show.COUNT_WORDS[name]), 12) for name in report.COUNTS),
-            (_("Records afterwards"), 12),
+            (_("%(what)s afterwards", what=sources.counted(fetcher)), 12),
         ],
     )
     for line in sheet.lines:

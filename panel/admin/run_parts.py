@@ -1,5 +1,6 @@
 """The parts of a run on its page: a map that fills in, and the list, with those first that need somebody."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -106,12 +107,12 @@ class Parts:
 
 @dataclass(frozen=True)
 class Shown:
-    """Map and list. campuses: their names, by code; taken_over: parts that the newest attempt found done."""
+    """Map and list. campuses: their names, by code; states: how many parts there are of each, listed or not."""
 
     maps: Maps
     parts: Parts
     campuses: Mapping[str, str]
-    taken_over: int
+    states: Mapping[str, int]
 
 
 def shown(run: SyncRun, session: Session, args: MultiDict[str, str]) -> Shown:
@@ -145,11 +146,11 @@ def shown(run: SyncRun, session: Session, args: MultiDict[str, str]) -> Shown:
         _drawn(one, place, campuses, called.get(one.stream, one.stream))
         for one, place in zip(found, at, strict=True)
     ]
-    taken_over = sum(state == "resumed" for _part, state in every)
+    states = Counter(state for _part, state in every)
     if labels is not None:
         inside = set(labels)
         every = [(part, state) for part, state in every if part in inside]
-    return Shown(_maps(found, drawn), _list(run, session, every, labels, words, args), campuses, taken_over)
+    return Shown(_maps(found, drawn), _list(run, session, every, labels, words, args), campuses, states)
 
 
 def _list(

@@ -70,6 +70,7 @@ class RunsView(HeldPages, base.PanelView):
         return self.render(
             "runs.html",
             runs=found,
+            held=run_page.held_back(found, session),
             labels=sources.labels(syncs.values()),
             syncs=syncs,
             key=key,
@@ -181,14 +182,16 @@ class RunsView(HeldPages, base.PanelView):
         now = utcnow()
         one = sources.source(run.sync, session, base.config(), now)
         parts = run_parts.shown(run, session, request.args)
+        progress = run_page.progress(run, session, now, parts.states)
         run_url = url_for("runs.one", run_id=run.id)
         return {
             "run": run,
             "one": one,
             "actions": run_actions.actions(run, one),
             "label": sources.listing(run.sync).label(show.current()),
-            "progress": run_page.progress(run, session, now, parts.taken_over),
-            "why": run_page.explanation(run, now),
+            "counted": sources.counted(run.sync.fetcher),
+            "progress": progress,
+            "why": run_page.explanation(run, now, progress.done),
             "counts": run_page.counts(run, session),
             "maps": parts.maps,
             "parts": parts.parts,
@@ -202,6 +205,7 @@ class RunsView(HeldPages, base.PanelView):
             "now": now,
             "seconds": base.ACTIVE_SECONDS if run.status in ACTIVE else base.IDLE_SECONDS,
             "part_words": show.PART_WORDS,
+            "count_words": show.COUNT_WORDS,
             "run_url": run_url,
             "diary": undoing.of_run(run),
             "rehearsed": run_page.rehearsed(run, base.config()),

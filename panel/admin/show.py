@@ -123,15 +123,15 @@ def duration(seconds: float | None) -> str:
 
 
 def share(part: float | None) -> str:
-    """0.0123 as people read it: 1.23 %."""
+    """0.0123 as people read it: 1.23%."""
     if part is None:
         return "–"
     percent = part * 100
     if 0 < percent < 0.01:
-        return _("under %(n)s %%", n=number(0.01))
+        return _("under %(n)s%%", n=number(0.01))
     rounded = round(percent, 2 if percent < 10 else 1)
     shown = number(int(rounded) if rounded == int(rounded) else rounded)
-    return f"{shown}{'٪' if current() == 'fa' else ' %'}"
+    return f"{shown}{'٪' if current() == 'fa' else '%'}"
 
 
 def exact(moment: datetime | None) -> str:
@@ -232,14 +232,18 @@ def healing_badge() -> Markup:
     return badge("pending", "clock", _("Will be tried again"))
 
 
+def look(run: SyncRun) -> str:
+    """The status by which a run is coloured; of a rehearsal that went well, the real run's."""
+    return "held" if run.dry_run and run.status == "success" and run.partitions_held else run.status
+
+
 def _rehearsal_badge(run: SyncRun) -> Markup:
-    mark = badge("none", "eye", _("Rehearsal"))
-    if run.status == "success" and not run.partitions_held:
+    mark, foretold = badge("none", "eye", _("Rehearsal")), look(run)
+    if foretold == "success":
         return mark
-    foretold = (
-        badge("held", "hand", _("Would be held")) if run.status == "success" else status_badge(run.status)
-    )
-    return Markup("{} {}").format(mark, foretold)
+    would_be = foretold != run.status
+    ended = badge("held", "hand", _("Would need approval")) if would_be else status_badge(run.status)
+    return Markup("{} {}").format(mark, ended)
 
 
 def decision(run: SyncRun, now: datetime) -> str | None:
@@ -367,11 +371,13 @@ def script_texts() -> dict[str, Any]:
 def navigation(view: Any = None) -> list[dict[str, Any]]:
     """The menu: every page that this person may open, categories flattened."""
     site = current_app.extensions["admin"][0]
+    below = getattr(view, "below", None) if view else None
+    marked = next((one for one in site._views if one.endpoint == below), view)
     found = []
     for item in site.menu():
         for entry in item.get_children() if item.is_category() else [item]:
             if entry.is_accessible() and entry.is_visible():
-                active = bool(view and entry.is_active(view))
+                active = bool(view and entry.is_active(marked))
                 found.append({"name": entry.name, "url": entry.get_url(), "active": active})
     return found
 

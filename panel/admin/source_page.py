@@ -31,6 +31,8 @@ UNITS = (
 class SourcesView(base.PanelView):
     """One source over the months. Not in the menu: the status table leads here."""
 
+    below = "admin"
+
     def __init__(self) -> None:
         super().__init__(name=lazy("Source"), url="/sources", endpoint="sources")
 
@@ -49,6 +51,7 @@ class SourcesView(base.PanelView):
             "source.html",
             sync=sync,
             label=sources.label(sync.fetcher),
+            counted=sources.counted(sync.fetcher),
             months=trend.by_month(found.points),
             with_charts=len(found.points) > 1,
             month_name=reports.month_name,

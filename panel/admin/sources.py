@@ -174,6 +174,15 @@ def labels(syncs: Iterable[Named]) -> dict[int, str]:
     return named
 
 
+def counted(key: str) -> str:
+    """What is counted of a source, in its own words: the rows of its first table (engine/verdict.py)."""
+    fetcher = registry.load(key).fetcher
+    if fetcher is None:
+        return _("Records")
+    first = fetcher.streams()[0]
+    return (first.latest or first).label(current())
+
+
 def choices(syncs: Collection[Named]) -> list[tuple[str, str]]:
     """The sources for a list to choose from: key, and what people call it."""
     named = labels(syncs)

@@ -45,11 +45,12 @@ COUNTS_TOLD = ("added", "changed", "gone", "rejected")
 @dataclass(frozen=True)
 class Told:
     """One event as it is shown. source: what its source is called, where that is not known from the page; who: a
-    person, or a program in words; counts: of a run, in words."""
+    person, or a program in words; look, counts: of a run, the status that colours it, and its counts in words."""
 
     at: datetime
     icon: str
     run: SyncRun | None = None
+    look: str = ""
     source: str = ""
     who: str = ""
     did: str = ""
@@ -68,6 +69,8 @@ class Day:
 
 class TimelineView(base.PanelView):
     """Runs, changes and decisions in one list. Not in the menu: the pages of runs lead here."""
+
+    below = "runs"
 
     def __init__(self) -> None:
         super().__init__(name=lazy("Timeline"), url="/timeline", endpoint="timeline")
@@ -178,6 +181,7 @@ def _run(run: SyncRun, labels: Mapping[int, str]) -> Told:
         run.requested_at,
         "eye" if run.dry_run else show.STATUS_ICONS.get(run.status, "dash"),
         run=run,
+        look=show.look(run),
         source=labels.get(run.sync_id, ""),
         counts=show.listed(words),
     )

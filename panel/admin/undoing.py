@@ -70,11 +70,13 @@ def page(run: SyncRun) -> dict[str, Any]:
         except FetchError as error:
             refused = show.explained(error.code, error.params).what
     lines = [] if seen is None else [_line(number, line, run) for number, line in enumerate(seen.lines)]
+    everything = 0 if seen is None else seen.counts.gone + seen.counts.added + seen.counts.changed + seen.left
     return {
         "run": run,
         "label": sources.listing(run.sync).label(current()),
         "refused": refused,
         "seen": seen,
+        "everything": everything,
         "rows": change_rows.rows(base.config().data_database_url, lines),
         "kind_badge": lambda kind: change_rows.kind_badge(kind, WOULD_BE),
         "scheduled": run.sync.schedule_kind != "off",

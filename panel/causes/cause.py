@@ -16,6 +16,11 @@ class Cause:
     safe: str
     todo: tuple[str, ...]
 
+    @property
+    def in_settings(self) -> bool:
+        """Whether what there is to do is done in the settings of the source."""
+        return any("settings" in text for text in self.todo)
+
 
 KEPT = N_("Your data are safe: nothing was replaced.")
 KEPT_OR_WHOLE = N_("Your data are safe: parts already finished are published, the others stay as they were.")

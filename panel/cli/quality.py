@@ -36,7 +36,7 @@ def quality(house: House, key: str | None, as_json: bool) -> None:
     for source in told:
         for kind in source["kinds"]:
             share = (
-                "left out" if not kind["kept"] else "–" if kind["share"] is None else f"{kind['share']:.2%}"
+                "rejected" if not kind["kept"] else "–" if kind["share"] is None else f"{kind['share']:.2%}"
             )
             table.add_row(
                 source["sync"],

@@ -229,7 +229,7 @@ class Job:
             if run == spec.run:  # an earlier attempt of this very run: its work is this run's
                 self._tally.counts.add(counts)
         self._events.log(
-            f"Attempt {spec.attempt}: {len(made.parts)} parts to fetch"
+            f"Attempt {spec.attempt}: {len(made.parts)} {'part' if len(made.parts) == 1 else 'parts'} to fetch"
             + (f", {len(made.done)} of them done before" if made.done else "")
             + (f"; {len(made.not_due)} closed ones are not due" if made.not_due else "")
             + (", every row compared anew" if spec.mode == "full" else "")
@@ -334,9 +334,10 @@ class Job:
             return
         doubtful = {(name, part) for name, judging in self._judging.items() for part in judging.doubtful()}
         if doubtful:
-            self._events.log(
-                f"{len(doubtful)} parts would lose too much; they are asked for once more.", "warning"
-            )
+            which = "1 part would lose too much; it is"
+            if len(doubtful) > 1:
+                which = f"{len(doubtful)} parts would lose too much; they are"
+            self._events.log(f"{which} asked for once more.", "warning")
             self._fetch_all(
                 [part for part in parts if (part.stream.name, part_name(part.partition)) in doubtful]
             )

@@ -183,6 +183,8 @@ def test_a_part_that_loses_twice_is_held_and_not_asked_for_a_third_time(world: W
     before = world.data()
     hold(world, keep=19)
     assert world.asked == {"1110": 1, "1210": 2}
+    told = [event["message"] for event in world.events if event["event"] == "log"]
+    assert "1 part would lose too much; it is asked for once more." in told
     assert world.said()["event"] == "held"
     assert world.said()["error"]["code"] == "E_SHRUNK"
     assert world.said()["error"]["params"]["parts"] == [part("1210")]

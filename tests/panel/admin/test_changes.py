@@ -17,6 +17,7 @@ from fetchers.core import registry
 from fetchers.core.store import sql
 from fetchers.core.store.diary import Diary
 from panel import destination, diary
+from panel.admin import undoing
 from panel.clock import utcnow
 from panel.config import Config
 from panel.db import writing
@@ -197,6 +198,17 @@ def test_before_undoing_it_shows_what_would_happen(reza: FlaskClient, data: Dest
     assert figures == {"gone": "1", "added": "1", "changed": "1", "left": "1"}
     assert sorted(kinds(page)) == ["added", "changed", "gone", "left"]
     assert "changed since" in page and "حسن" not in page
+    [back] = re.findall(r'<tr data-kind="added">.*?</tr>', page, re.S)
+    assert "کریمی 40011003" in back.split("Details")[1], "who comes back is known here"
+    assert "The rows" in page and "The first rows" not in page
+
+
+def test_of_many_rows_an_undo_shows_the_first_ones(
+    reza: FlaskClient, day: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undoing, "LINES_SHOWN", 2)
+    page = read(reza, "/runs/2/undo")
+    assert "The first rows" in page and len(kinds(page)) == 2
 
 
 def test_the_button_asks_for_an_undo_once(reza: FlaskClient, rows: Rows, day: int) -> None:

@@ -61,9 +61,9 @@ def test_where_nobody_waits_the_next_question_comes_with_the_next_run(
         (
             states.well,
             "green",
-            ["Responding", "At most 4 requests a second and 4 at once", "last answer: 2 minutes ago"],
+            ["Responding", "At most 4 requests a second and 4 at once", "Last answer: 2 minutes ago"],
         ),
-        (states.slow, "amber", ["Answers slowly", "3.4 s to answer, usually 1.2 s", "50 % of its pace"]),
+        (states.slow, "amber", ["Answers slowly", "3.4 s to answer, usually 1.2 s", "50% of its pace"]),
         (states.paused, "amber", ["Asks for a pause", "Hamgam goes on at "]),
         (states.failing, "amber", ["Failing", "The last 4 requests failed."]),
     ],

@@ -14,6 +14,7 @@ from panel.models import AuditEntry, RunPartition, SyncRun
 from tests.panel import held_run
 from tests.panel.admin.conftest import read
 from tests.panel.admin.test_buttons import press
+from tests.statements import listening
 from tests.web import ON_BOTH
 
 House = sessionmaker[Session]
@@ -77,9 +78,46 @@ def test_what_was_read_and_is_held_back_is_counted(house: House, held: int, reza
     page = read(reza, f"/runs/{held}")
     figures = re.findall(r'data-count="(\w+)"><dt>[^<]+</dt><dd[^>]*>(?:<a[^>]*>)?([\d,]+)', page)
     assert (figures[0], figures[-1]) == (("read", "201"), ("held", "201"))
+    assert read_in_the_list(reza, held) == "201"
     with writing(house) as session:
         session.execute(update(SyncRun).where(SyncRun.id == held).values(partitions_held=0))
     assert 'data-count="held"' not in read(reza, f"/runs/{held}")
+    assert read_in_the_list(reza, held) == "0"
+
+
+def read_in_the_list(client: FlaskClient, run: int) -> str:
+    """What the list of runs says of how many records a run has read."""
+    [line] = [row for row in read(client, "/runs/").split("<tr>") if f'href="/runs/{run}"' in row]
+    return re.findall(r'data-label="Records read"><span[^>]*>([^<]*)<', line)[0]
+
+
+def test_the_list_counts_what_is_held_back_by_one_statement(
+    house: House, held: int, reza: FlaskClient
+) -> None:
+    """However many runs of the page are held."""
+
+    def asked() -> int:
+        with listening() as said:
+            reza.get("/runs/")
+        return sum("run_partitions" in statement for statement, _parameters in said)
+
+    with writing(house) as session:
+        session.execute(update(SyncRun).values(partitions_held=0))
+        session.execute(update(SyncRun).where(SyncRun.id == held).values(partitions_held=1))
+    assert asked() == 1
+    with writing(house) as session:
+        session.execute(update(SyncRun).values(partitions_held=1))
+    assert asked() == 1
+
+
+def test_the_way_to_the_list_is_there_once(held: int, reza: FlaskClient, sara: FlaskClient) -> None:
+    for somebody in (reza, sara):
+        assert read(somebody, f"/runs/{held}").count("Who would vanish") == 1
+
+
+def test_one_held_part_has_no_total(held: int, reza: FlaskClient) -> None:
+    page = read(reza, f"/runs/{held}/held")
+    assert "held parts in all" not in page and "<tfoot>" not in page
 
 
 @ON_BOTH

@@ -101,7 +101,7 @@ def test_kinds_are_counted_with_what_they_mean_and_what_to_do(sara: FlaskClient,
         "bad_date:birthdate", "unknown_province:province", "bad_phone:phonenum", "other_campus:code_Markaz",
         "no_key:studentnum", "two_names:familyname", "unequal_duplicate:",
     }  # fmt: skip
-    assert "Write the date like 1402/07/01 at the source." in page and "left out until it is mended" in page
+    assert "Write the date like 1402/07/01 at the source." in page and "rejected until it is mended" in page
     assert kinds(read(sara, "/quality/?source=faculty")) == {
         "two_ids:nationalcode",
         "bad_checksum:nationalcode",

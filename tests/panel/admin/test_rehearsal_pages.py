@@ -69,7 +69,20 @@ def test_the_status_page_shows_the_sync_before_it(rehearsal: int, reza: FlaskCli
 def test_the_list_of_runs_marks_it(rehearsal: int, reza: FlaskClient) -> None:
     page = read(reza, "/runs/?source=students")
     row = page.split(f'href="/runs/{rehearsal}"')[2].split("</tr>")[0]
-    assert "Rehearsal" in row and "Would be held" in row and "Successful" not in row
+    assert "Rehearsal" in row and "Would need approval" in row and "Successful" not in row
+
+
+def test_the_timeline_colours_it_by_what_the_real_run_would_come_to(
+    rehearsal: int, house: House, reza: FlaskClient
+) -> None:
+    def marked() -> str:
+        before = read(reza, "/timeline/?source=students").split(f'href="/runs/{rehearsal}"')[0]
+        return before.rsplit('<li class="event ', 1)[1].split('"')[0]
+
+    assert marked() == "e-held"
+    with writing(house) as session:
+        session.execute(update(SyncRun).where(SyncRun.id == rehearsal).values(partitions_held=0))
+    assert marked() == "e-success"
 
 
 def test_its_page_says_what_the_real_run_would_do(rehearsal: int, reza: FlaskClient) -> None:
@@ -85,6 +98,7 @@ def test_what_would_change_is_listed_named_and_masked(
 ) -> None:
     page = read(reza, f"/runs/{rehearsal}/changes")
     assert "From a rehearsal: none of this was written." in page
+    assert page.count("What would happen") > 2 and "What happened" not in page
     assert "رویا بهرامی" in page and "40011009" in page
     assert "تهران" in page and "شیراز" in page
     assert "حسن" not in page and "••••" in page

@@ -1,6 +1,7 @@
 """The page of the monthly report, and its Excel file."""
 
 import io
+import re
 import zipfile
 
 from flask.testing import FlaskClient
@@ -27,6 +28,11 @@ def test_the_sheet_of_this_month_has_its_figures_and_the_months_before(
     assert 'rel="next"' in read(sara, f"/reports/?source=faculty&month={month.before()}")
 
 
+def test_the_menu_marks_the_page_that_leads_here(house: House, sara: FlaskClient) -> None:
+    for path, leads in (("/reports/", "/runs/"), ("/timeline/", "/runs/"), ("/sources/faculty", "/")):
+        assert re.findall(r'<li><a href="([^"]*)" aria-current="page">', read(sara, path))[0] == leads, path
+
+
 def test_persian_has_its_months_and_digits(house: House, sara: FlaskClient) -> None:
     page = sara.get("/reports/?month=1404-12").get_data(as_text=True)
     assert "اسفند ۱۴۰۴" in page and "گزارش ماهانه" in page
@@ -48,6 +54,7 @@ def test_the_file_is_right_to_left_and_in_the_trail(house: House, reza: FlaskCli
             book.read("xl/sharedStrings.xml").decode() if "xl/sharedStrings.xml" in book.namelist() else sheet
         )
     assert 'rightToLeft="1"' in sheet and "اسفند ۱۴۰۴" in texts + sheet
+    assert "اعضای هیئت علمی پس از اجرا" in texts + sheet
     with house() as session:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "report_exported")).one()
         assert (entry.subject, entry.details) == ("faculty", {"month": "1404-12"})

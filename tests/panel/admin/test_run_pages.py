@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from panel.admin import run_page
 from panel.clock import utcnow
 from panel.db import writing
-from panel.models import RunLog, RunPartition, SyncRun
+from panel.models import DataSync, RunLog, RunPartition, SyncRun
 from tests.panel.admin.conftest import read
 
 House = sessionmaker[Session]
@@ -66,6 +66,85 @@ def test_a_failure_says_what_happened_that_the_data_are_safe_and_what_to_do(
     assert "Your data are safe" in page and "it asks only for what is missing" in page
     persian = read(sara, f"/runs/{run}?lang=fa")
     assert "۲ از ۴۰ بخش دریافت نشد." in persian and "داده‌های شما امن است" in persian
+
+
+def test_the_bar_and_the_list_of_parts_say_the_same(house: House, sara: FlaskClient) -> None:
+    """The run's own figures come twice a second, those of its parts at once: "24 of 36" stood above "Done 29"."""
+    run = run_id(house, "running")
+    with writing(house) as session:
+        session.execute(update(SyncRun).where(SyncRun.id == run).values(partitions_done=9))
+    for path in (f"/runs/{run}", f"/runs/{run}/live", f"/runs/{run}?state=failed"):
+        page = read(sara, path)
+        assert "14 of 40" in page and 'max="40" value="15"' in page
+        assert re.search(r'Done <span class="num">14<', page)
+    with writing(house) as session:  # its parts are forgotten one day, and the figures stay
+        session.execute(delete(RunPartition).where(RunPartition.run_id == run))
+    assert "9 of 40" in read(sara, f"/runs/{run}")
+
+
+@pytest.mark.parametrize(("code", "untold"), [("E_AUTH", False), ("E_LOST", True), ("E_TIMEOUT", True)])
+def test_a_failure_that_finished_no_part_says_that_nothing_was_replaced(
+    house: House, sara: FlaskClient, code: str, untold: bool
+) -> None:
+    """Unless its program was ended from outside: that may have published a part and not told of it."""
+    run = run_id(house, "failed")
+    failed = {"error_code": code, "error_params": {}, "partitions_done": 0}
+    with writing(house) as session:
+        session.execute(delete(RunPartition).where(RunPartition.run_id == run))
+        session.execute(update(SyncRun).where(SyncRun.id == run).values(**failed))
+    page = read(sara, f"/runs/{run}")
+    assert ("nothing was replaced" in page, "parts already finished are published" in page) == (
+        not untold,
+        untold,
+    )
+    with writing(house) as session:
+        session.add(RunPartition(run_id=run, part="", position=0, state="done"))
+    assert "parts already finished are published" in read(sara, f"/runs/{run}")
+
+
+def test_a_failure_that_is_mended_in_the_settings_leads_there(
+    house: House, maryam: FlaskClient, reza: FlaskClient
+) -> None:
+    run = run_id(house, "failed")
+    with writing(house) as session:
+        session.get_one(SyncRun, run).error_code = "E_AUTH"
+    link = 'id="run-settings" href="/syncs/faculty/settings"'
+    assert link in read(maryam, f"/runs/{run}")
+    assert link not in read(reza, f"/runs/{run}"), "the settings are for administrators"
+    with writing(house) as session:
+        session.get_one(SyncRun, run).error_code = "E_SERVER"
+    assert link not in read(maryam, f"/runs/{run}")
+
+
+def test_what_is_counted_afterwards_is_called_by_its_name(house: House, sara: FlaskClient) -> None:
+    """Of the students that is people, where the counts beside it are of their terms."""
+    with writing(house) as session:
+        students = session.scalars(select(SyncRun).join(SyncRun.sync).where(DataSync.key == "students")).all()
+        run = students[0].id
+        students[0].records = 4103
+    assert "<dt>Students afterwards</dt>" in read(sara, f"/runs/{run}")
+    assert "<dt>دانشجویان پس از اجرا</dt>" in read(sara, f"/runs/{run}?lang=fa")
+    assert "<dt>Faculty afterwards</dt>" in read(sara, "/reports/?source=faculty")
+    assert "<dt>Students afterwards</dt>" in read(sara, "/reports/?source=students")
+
+
+def test_the_list_of_parts_has_every_count(house: House, sara: FlaskClient) -> None:
+    run = run_id(house, "running")
+    counts = {
+        "read": 206,
+        "added": 205,
+        "changed": 0,
+        "unchanged": 0,
+        "gone": 0,
+        "rejected": 0,
+        "duplicates": 1,
+    }
+    with writing(house) as session:
+        mine = (RunPartition.run_id == run, RunPartition.state == "done")
+        session.execute(update(RunPartition).where(*mine).values(counts=counts))
+    page = read(sara, f"/runs/{run}?state=done")
+    row = page.split('class="grid tight as-cards parts"')[1].split("<tbody>")[1].split("</tr>")[0]
+    assert re.findall(r'<span class="val num">(\d+)</span>', row) == [str(n) for n in counts.values()]
 
 
 def test_a_cancelled_run_says_who_cancelled_it(house: House, sara: FlaskClient) -> None:
@@ -127,10 +206,12 @@ def test_parts_that_an_earlier_attempt_finished_do_not_make_the_rest_look_quick(
     run = run_id(house, "running")
     with house() as session:
         before = run_page.progress(session.get_one(SyncRun, run), session, utcnow())
-        after = run_page.progress(session.get_one(SyncRun, run), session, utcnow(), taken_over=12)
+        states = {"done": 2, "failed": 1, "resumed": 12, "planned": 25}
+        after = run_page.progress(session.get_one(SyncRun, run), session, utcnow(), states)
         assert before.left and after.left
         assert after.left == pytest.approx(before.left * 15 / 3, rel=0.01)
-        few = run_page.progress(session.get_one(SyncRun, run), session, utcnow(), taken_over=13)
+        states |= {"done": 1, "resumed": 13}
+        few = run_page.progress(session.get_one(SyncRun, run), session, utcnow(), states)
         assert few.left is None
     with writing(house) as session:
         mine = (RunPartition.run_id == run, RunPartition.state == "done")

@@ -74,10 +74,11 @@ def test_what_is_missing_is_named_and_the_button_says_why_it_cannot_be_pressed(
     house: House, maryam: FlaskClient
 ) -> None:
     with writing(house) as session:
-        sync = session.scalar(select(DataSync).where(DataSync.key == "faculty"))
-        assert sync
-        sync.secrets, sync.settings = None, {}
-    faculty = row(read(maryam, "/"), "faculty")
+        for sync in session.scalars(select(DataSync)):
+            sync.secrets, sync.settings = None, {}
+    page = read(maryam, "/")
+    assert re.search(r'id="parts-students" disabled title="[^"]+"', row(page, "students"))
+    faculty = row(page, "faculty")
     assert "Settings are missing:" in faculty and 'href="/syncs/faculty/settings"' in faculty
     assert re.search(r'id="act-faculty" disabled title="[^"]+"', faculty)
 

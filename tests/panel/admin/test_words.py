@@ -63,7 +63,7 @@ def test_the_trail_tells_details_in_words(english: None) -> None:
     )
     told = str(written_out(entry))
     assert "First term" in told and "Run 3" in told and "/runs/3" in told
-    assert "first_term" not in told and who(entry) == "the command line"
+    assert "first_term" not in told and who(entry) == "The command line"
 
 
 def test_a_name_in_the_details_cannot_bring_markup(english: None) -> None:

@@ -40,7 +40,7 @@ def test_it_counts_by_source_and_prints_no_value(control_db: sessionmaker[Sessio
     everything = type_(instance, "quality")
     assert (
         "birthdate" in everything.stdout
-        and "left out" in everything.stdout
+        and "rejected" in everything.stdout
         and BIRTH not in everything.stdout
     )
     assert type_(instance, "quality", "nobody").exit_code == 2
