@@ -1,11 +1,12 @@
-"""Part of `make check`: every text has its Persian, the compiled catalogue is current, no page speaks past gettext."""
+"""Part of `make check`: every text has its Persian and nothing else has, the catalogue is
+current, no page speaks past gettext."""
 
 import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
-from tools.translations import CATALOGUE, COMPILED, ROOT, as_mo, as_po, merged
+from tools.translations import CATALOGUE, COMPILED, ROOT, as_mo, as_po, merged, translated
 
 SPOKEN = ("title", "aria-label", "placeholder", "alt", "data-title", "data-confirm", "data-yes", "data-no")
 SILENT = ("script", "style", "code", "pre", "kbd", "samp")
@@ -57,6 +58,12 @@ def outside_gettext(template: str) -> list[tuple[int, str]]:
 def problems() -> list[str]:
     catalog, missing = merged()
     found = [f"no Persian for {text!r}" for text in missing]
+    used = {message.id[0] if isinstance(message.id, tuple) else message.id for message in catalog}
+    found += [
+        f"{part.name}: nothing says {text!r} any more"
+        for text, (_, part) in translated().items()
+        if text not in used
+    ]
     po = as_po(catalog)
     if not CATALOGUE.is_file() or CATALOGUE.read_bytes() != po:
         found.append(f"{CATALOGUE.relative_to(ROOT)} is not current: run `make translations`")

@@ -1,13 +1,15 @@
 """What every page keeps: a strict content policy, our own files only, both languages whole."""
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from tests.panel.admin.conftest import read
-from tools import check_translations
+from tools import check_translations, translations
 
 House = sessionmaker[Session]
 PAGES = (
@@ -89,6 +91,15 @@ def test_deleting_asks_first(house: House, maryam: FlaskClient) -> None:
 
 def test_every_text_has_its_persian_and_no_page_speaks_past_gettext() -> None:
     assert check_translations.problems() == []
+
+
+def test_the_check_finds_a_translation_of_what_nothing_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = shutil.copytree(translations.PARTS, tmp_path / "parts")
+    (parts / "zz.po").write_text('msgid "Gone long ago"\nmsgstr "رفته"\n', encoding="utf-8")
+    monkeypatch.setattr(translations, "PARTS", parts)
+    assert check_translations.problems() == ["zz.po: nothing says 'Gone long ago' any more"]
 
 
 def test_the_check_hears_a_text_that_no_translation_can_reach() -> None:
