@@ -308,24 +308,28 @@ def troubles_of(schedules: Mapping[str, Rules], session: Session, today: date) -
         last = _last(session, HOLIDAY)
         if last is None:
             text = N_(
-                "No holidays are listed, so %(sources)s will be synced on holidays too. "
+                "No holidays are listed, so these sources will be synced on holidays too: %(sources)s. "
                 "Import the holidays file."
             )
             found.append(Trouble(text, free))
         elif last < today:
             text = N_(
-                "The list of holidays ended on %(day)s; %(sources)s will be synced on holidays too. "
+                "The list of holidays ended on %(day)s; these sources will be synced on holidays too: %(sources)s. "
                 "Import the new file."
             )
             found.append(Trouble(text, free, last))
         elif last - today <= WARN_BEFORE:
-            text = N_("The list of holidays ends on %(day)s; %(sources)s needs the next year's.")
+            text = N_(
+                "The list of holidays ends on %(day)s; these sources need the next year's: %(sources)s. "
+                "Import it in time."
+            )
             found.append(Trouble(text, free, last))
     if busy:
         last = _last(session, REGISTRATION)
         if last is None or last < today:
             text = N_(
-                "No registration weeks are listed from today on, so %(sources)s goes by its usual times."
+                "No registration weeks are listed from today on, so these sources go by their usual times: "
+                "%(sources)s."
             )
             found.append(Trouble(text, busy))
     return found

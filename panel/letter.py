@@ -179,7 +179,9 @@ def _how_often(facts: Facts, language: str, say: Callable[[str], str]) -> str:
     times = persian.number(facts.times, language)
     if facts.run is None:
         return say(N_("{n} requests in a row")).format(n=times)
-    told = say(N_("{n} runs in a row")).format(n=times) if facts.times > 1 else say(N_("for the first time"))
+    told = (
+        say(N_("{n} runs in a row")).format(n=times) if facts.times > 1 else say(N_("this is the first time"))
+    )
     if facts.parts is None:
         return told
     failed, planned = (persian.number(one, language) for one in facts.parts)

@@ -303,20 +303,31 @@ def save(
     moment = now or utcnow()
     changed = [name for name in checked if before.get(name) != together.get(name)]
     changed += [name for name, value in limits.items() if getattr(sync, name) != value]
-    shared: set[str] = set()
+    shared: set[str] = set()  # sources that had another value
+    told = set(changed)
     for name, value in limits.items():
         setattr(sync, name, value)
     write(sync, checked, box, moment)
     for name, value in checked.items():
         for other, its_name in sharers(sync, extra(fields[name]).get("env"), session):
-            write(other, {its_name: value}, box, moment)
-            shared.add(other.key)
-    if changed:
-        details: dict[str, Any] = {"names": sorted(changed)}
+            if not _has(other, its_name, value, box):
+                write(other, {its_name: value}, box, moment)
+                shared.add(other.key)
+                told.add(name)
+    if told:
+        details: dict[str, Any] = {"names": sorted(told)}
         if shared:
             details["shared_with"] = sorted(shared)
         audit.record(session, actor, "settings_changed", sync.key, address, **details)
     return Saved(tuple(sorted(changed)), tuple(sorted(shared)))
+
+
+def _has(sync: DataSync, name: str, value: Any, box: Vault) -> bool:
+    """Whether a source has this value of its own already."""
+    try:
+        return {**sync.settings, **box.open(sync.secrets)}.get(name) == value
+    except VaultError:
+        return False
 
 
 def _checked(

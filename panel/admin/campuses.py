@@ -50,7 +50,7 @@ class ChangedCampus(BaseForm):
         description=lazy("May be empty. It is kept with the campus and has no effect on syncing."),
     )
     active = BooleanField(
-        lazy("Fetched"),
+        lazy("To be fetched"),
         default=True,
         description=lazy("Unticked: its data are no longer asked for. The rows that are there stay."),
     )
@@ -81,7 +81,7 @@ class Campuses(GuardedModelView):
         "name": lazy("Name"),
         "province_code": lazy("Province code"),
         "type": lazy("Type"),
-        "active": lazy("Fetched"),
+        "active": lazy("To be fetched"),
     }
     column_formatters = {
         "province_code": lambda view, context, campus, name: _dash(campus.province_code),

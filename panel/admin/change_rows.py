@@ -7,6 +7,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
+from flask_babel import ngettext
 from markupsafe import Markup
 from sqlalchemy import select
 
@@ -133,7 +134,13 @@ def _details(
 def _note(line: diary.Change) -> str:
     after = line.after or {}
     if line.kind == "loaded":
-        return _("%(n)s rows came for the first time.", n=show.number(after.get("rows")))
+        rows = int(after.get("rows") or 0)
+        return ngettext(
+            "%(n)s row came for the first time.",
+            "%(n)s rows came for the first time.",
+            rows,
+            n=show.number(rows),
+        )
     if line.kind == "left":
         return str(WHY_WORDS.get(after.get("why", ""), ""))
     return ""

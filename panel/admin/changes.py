@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from panel import audit, diary, persian, rehearsals
 from panel.admin import base, change_rows, change_sheet, day_boxes, sources
+from panel.admin.quality import campus_names
 from panel.auth.locale import current
 from panel.auth.roles import requires
 from panel.clock import utcnow
@@ -71,6 +72,7 @@ def page_of(run: SyncRun | None) -> dict[str, Any]:
             base.config().data_database_url, found.changes, _newcomers(run, found.changes)
         ),
         "file_is_gone": run is not None and run.dry_run and not rehearsals.is_kept(base.config(), run),
+        "campuses": campus_names(),
         "kind_badge": change_rows.kind_badge,
         "kind_words": change_rows.KIND_WORDS,
         "fields": change_rows.field_choices(),

@@ -51,6 +51,7 @@ class FirstStepsView(base.PanelView):
     """For administrators. Not in the menu: the status page leads here while nothing is set up, one's account always."""
 
     role = "admin"
+    below = "admin"
 
     def __init__(self) -> None:
         super().__init__(name=lazy("First steps"), url="/first-steps", endpoint="first_steps")

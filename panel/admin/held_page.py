@@ -15,6 +15,7 @@ from fetchers.core.decide import holds
 from fetchers.core.errors import FetchError
 from panel import audit, decisions, doorbell, held
 from panel.admin import base, show, sources, values
+from panel.admin.quality import campus_names
 from panel.auth.locale import current
 from panel.auth.roles import requires
 from panel.clock import utcnow
@@ -59,6 +60,7 @@ class HeldPages:
             waits=decisions.waits(run),
             decision=show.decision(run, now),
             parts=parts,
+            campuses=campus_names(),
             most_parts=MOST_PARTS,
             page=page,
             number_of_page=number,

@@ -53,6 +53,7 @@ class ReportsView(base.PanelView):
             sync=sync,
             label=sources.label(sync.fetcher),
             counted=sources.counted(sync.fetcher),
+            other_counts=sources.other_counts(sync.fetcher),
             choices=sources.choices(syncs),
             month_name=month_name,
             share=show.share,

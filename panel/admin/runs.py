@@ -190,6 +190,7 @@ class RunsView(HeldPages, base.PanelView):
             "actions": run_actions.actions(run, one),
             "label": sources.listing(run.sync).label(show.current()),
             "counted": sources.counted(run.sync.fetcher),
+            "other_counts": sources.other_counts(run.sync.fetcher),
             "progress": progress,
             "why": run_page.explanation(run, now, progress.done),
             "counts": run_page.counts(run, session),

@@ -183,6 +183,15 @@ def counted(key: str) -> str:
     return (first.latest or first).label(current())
 
 
+def other_counts(key: str) -> str | None:
+    """What new, changed and gone count of a source, where that is another thing than `counted` afterwards."""
+    fetcher = registry.load(key).fetcher
+    first = None if fetcher is None else fetcher.streams()[0]
+    if first is None or first.latest is None:
+        return None
+    return _("The other figures count rows of “%(rows)s”.", rows=first.label(current()))
+
+
 def choices(syncs: Collection[Named]) -> list[tuple[str, str]]:
     """The sources for a list to choose from: key, and what people call it."""
     named = labels(syncs)

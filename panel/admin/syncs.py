@@ -37,6 +37,8 @@ from panel.models import DataSync, SyncRun
 class SyncsView(base.PanelView):
     """What can be done with one source. Not in the menu: the status table leads here."""
 
+    below = "admin"
+
     def __init__(self) -> None:
         super().__init__(name=lazy("Settings"), url="/syncs", endpoint="syncs")
 

@@ -13,6 +13,7 @@ from fetchers.core.decide.undo import preview
 from fetchers.core.errors import FetchError
 from panel import audit, diary, doorbell, rehearsals, runs, undoing
 from panel.admin import base, change_rows, show, sources
+from panel.admin.quality import campus_names
 from panel.auth.locale import current
 from panel.clock import utcnow
 from panel.extensions import db
@@ -78,6 +79,7 @@ def page(run: SyncRun) -> dict[str, Any]:
         "seen": seen,
         "everything": everything,
         "rows": change_rows.rows(base.config().data_database_url, lines),
+        "campuses": campus_names(),
         "kind_badge": lambda kind: change_rows.kind_badge(kind, WOULD_BE),
         "scheduled": run.sync.schedule_kind != "off",
         "now": utcnow(),

@@ -146,7 +146,7 @@ def test_a_run_that_failed_in_part_is_told_by_what_most_of_its_parts_met(
     told = written(factory, config, run)
     assert "What happened: The gateway took the connection and then was silent for 60 seconds." in told
     assert "Part: campus 1310, term 4051" in told
-    assert "So far: for the first time; in this run 2 of 40 parts" in told
+    assert "So far: this is the first time; in this run 2 of 40 parts" in told
     assert "Error code: E_TIMEOUT (silence)" in told
 
 

@@ -136,6 +136,27 @@ def test_the_gateway_is_saved_to_every_source_that_asks_it(
     assert {name: values[name] for name in LOGIN} == LOGIN
 
 
+def test_of_a_shared_setting_only_those_sources_are_told_that_had_another_value(
+    factory: sessionmaker[Session], instance: Config
+) -> None:
+    save(factory, instance, "people", **LOGIN)
+    saved = save(factory, instance, "people", connections="7", **LOGIN)
+    assert (saved.changed, saved.shared_with) == (("connections",), ())
+    with writing(factory) as session:
+        find(session, "courses").settings = {
+            **find(session, "courses").settings,
+            "base_url": "https://old.test",
+        }
+    saved = save(factory, instance, "people", **LOGIN)
+    assert (saved.changed, saved.shared_with) == ((), ("courses",))
+    with factory() as session:
+        entries = session.scalars(select(AuditEntry).where(AuditEntry.action == "settings_changed")).all()
+    assert [entry.details for entry in entries[1:]] == [
+        {"names": ["connections"]},
+        {"names": ["base_url"], "shared_with": ["courses"]},
+    ]
+
+
 def test_a_setting_of_one_source_stays_there(factory: sessionmaker[Session], instance: Config) -> None:
     assert save(factory, instance, "courses", connections="7").shared_with == ()
     save(factory, instance, "people", **LOGIN)

@@ -20,7 +20,7 @@ FLAGS: dict[str, Label] = {
     "odd_format": Label("شکل کد ملی را ندارد؛ نگه داشته شد", "Does not look like a national code; kept"),
     "bad_code": Label("کد خوانا نیست؛ خالی گذاشته شد", "The code cannot be read; left empty"),
     "bad_number": Label("عدد نیست؛ خالی گذاشته شد", "Not a whole number; left empty"),
-    "bad_date": Label("چنین روزی در تقویم نیست؛ خالی گذاشته شد", "The calendar has no such day; left empty"),
+    "bad_date": Label("روزی از تقویم نیست؛ خالی گذاشته شد", "Not a day of the calendar; left empty"),
     "placeholder_date": Label("تاریخ ساختگی؛ خالی گذاشته شد", "A made-up date; left empty"),
     "year2": Label("سال دورقمی؛ سده حدس زده شد", "A year of two digits; the century is a guess"),
     "year3": Label("سال سه‌رقمی؛ هزاره افزوده شد", "A year of three digits; the millennium was added"),
@@ -110,7 +110,10 @@ MEND: dict[str, Label] = {
     "bad_number": Label(
         "در سامانه، این خانه را تنها با عدد پر کنید.", "Fill this cell with a whole number at the source."
     ),
-    "bad_date": _WRITE_DATE,
+    "bad_date": Label(
+        "روز درست را در سامانه، به شکل ۱۴۰۲/۰۷/۰۱، وارد کنید.",
+        "Enter the right day at the source, written like 1402/07/01.",
+    ),
     "placeholder_date": Label("تاریخ واقعی را در سامانه وارد کنید.", "Enter the real date at the source."),
     "year2": _WRITE_DATE,
     "year3": _WRITE_DATE,

@@ -14,7 +14,7 @@ from . import faculty
 from .calendar import term_index, term_of
 from .campuses import Campus, Plan, terms_of
 from .students import Person, Row, Students, number, share
-from .words import STATUSES
+from .words import CITIES
 
 Unit = tuple[str, str]  # campus code, term; the faculty is one unit
 FACULTY: Unit = ("", "")
@@ -260,8 +260,10 @@ def _new_value(unit: Unit, entry: Entry) -> tuple[str, str]:
         name = "mobile" if roll & 1 else "employ_state"
         options: Iterable[str] = ("شاغل", "بازنشسته", "مأمور")
     else:
-        name = "phonenum" if roll & 1 else "vazeiyat"
-        options = STATUSES["1"], STATUSES["5"]  # studying or on leave: both may be followed by either
+        name = (
+            "phonenum" if roll & 1 else "city"
+        )  # no code stands beside it, which would have to change with it
+        options = CITIES
     before = entry.row[name]
     if roll & 1:
         serial = (int(before[-4:]) if before else roll) + 1

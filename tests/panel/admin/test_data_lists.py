@@ -129,7 +129,7 @@ def test_a_list_that_is_too_long_for_an_order_says_so(
 def test_what_is_gone_is_told(lists: FlaskClient) -> None:
     assert "is gone" in read(lists, "/data/Students?after=nobody")
     page = read(lists, "/data/student_terms?f_codePardis=nowhere")
-    assert "No row fits." in page and "nowhere (0)" in page
+    assert "No row fits. Set a filter" in page and "nowhere (0)" in page
 
 
 @pytest.mark.parametrize(

@@ -319,7 +319,7 @@ def test_a_line_that_is_no_campus_is_named_and_the_others_are_taken(
     answer = tell(maryam, "campuses", campuses="1110 North\nنام پردیس\n1110 again")
     assert answer.headers["Location"] == "/first-steps/campuses", "to see what was left out"
     page = read(maryam, "/first-steps/campuses")
-    assert "Line 2" in page and "Line 3: 1110 is there twice" in page and "1 campuses" in page
+    assert "Line 2" in page and "Line 3: 1110 is there twice" in page and "1 campus is on the list." in page
 
 
 def test_the_first_term_is_said_even_where_the_default_is_meant(fresh: House, maryam: FlaskClient) -> None:
@@ -477,12 +477,12 @@ def test_one_schedule_is_given_to_the_sources_that_are_ticked(fresh: House, mary
 def test_every_ticked_source_is_named_where_holidays_are_missing(fresh: House, maryam: FlaskClient) -> None:
     page = read(maryam, "/first-steps/schedule")
     assert 'data-preview="/first-steps/schedule/next"' in page
-    assert "so Faculty, Students will be synced on holidays too. Import the holidays file." in page
+    assert "synced on holidays too: Faculty, Students. Import the holidays file." in page
     typed = {"schedule_kind": "nightly", "night_at": "02:30", "cal_holidays": "1"}
     for keys, named in (({}, []), ({"for.students": "1"}, ["Students"]), ({"for.faculty": "1"}, ["Faculty"])):
         told = maryam.get("/first-steps/schedule/next", query_string={"lang": "en", **typed, **keys}).text
         assert told.count("02:30") == 5
-        assert re.findall("so (.*) will be synced", told) == named
+        assert re.findall(r"holidays too: (.*?)\.", told) == named
         assert ('href="/calendar/"' in told) is bool(named)
     assert sync(fresh).schedule_kind == "off", "typing changes nothing"
 

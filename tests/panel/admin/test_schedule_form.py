@@ -202,7 +202,7 @@ def test_the_status_page_warns_before_the_list_of_holidays_ends(house: House, ma
     assert 'data-need="calendar"' not in read(maryam, "/")
     save(maryam, schedule_kind="nightly", night_at="02:30")
     page = read(maryam, "/")
-    assert 'data-need="calendar"' in page and "No holidays are listed, so Students" in page
+    assert 'data-need="calendar"' in page and "synced on holidays too: Students." in page
     far = utcnow().date() + timedelta(days=90)
     with writing(house) as session:
         holidays.write(session, [holidays.Line("holiday", far, far)], keep=True)

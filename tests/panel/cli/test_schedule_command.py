@@ -143,4 +143,7 @@ def test_a_file_without_a_day_is_refused(run: Type, tmp_path: Path) -> None:
 def test_the_doctor_says_that_the_list_of_holidays_is_missing(run: Type) -> None:
     assert "holidays" not in run("doctor", "--offline").output
     run("schedule", "faculty", "--at", "02:30")
-    assert "warn No holidays are listed, so faculty" in run("doctor", "--offline").output
+    assert (
+        "warn No holidays are listed, so these sources will be synced on holidays too: faculty."
+        in run("doctor", "--offline").output
+    )
