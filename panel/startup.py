@@ -40,12 +40,15 @@ def refuse_what_is_not_well(config: Config, *, closely: bool = False) -> None:
 
 
 def damage(path: Path, check: str = "quick_check") -> str | None:
-    """What SQLite finds wrong in a file; None where it is sound. Only reads.
+    """What SQLite finds wrong in a file; None where it is sound. Only reads, but for what a killed process left half
+    written: SQLite takes that back for whoever opens the file next, and calls the file read-only where it may not
+    (https://www.sqlite.org/lockingv3.html, hot journals).
 
     check: `integrity_check` looks into the indexes too, which takes some times as long.
     """
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
+        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=10)) as connection:
+            connection.execute("PRAGMA query_only = ON")
             answer = str(connection.execute(f"PRAGMA {check}(1)").fetchone()[0])
     except sqlite3.DatabaseError as error:
         answer = str(error)

@@ -65,7 +65,9 @@ class Store(Tables):
 def look(place: Path | str, statement: str, *values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Ask a file, or a server at an address; columns and rows. Blobs are bytes from both."""
     if isinstance(place, Path):
-        with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=30)) as db:
+        # Not mode=ro: what a killed process has left (a hot journal, a WAL) may have to be taken back or in first.
+        with closing(sqlite3.connect(f"file:{place}?mode=rw", uri=True, timeout=30)) as db:
+            db.execute("PRAGMA query_only = ON")
             cursor = db.execute(statement, values)
             return [column[0] for column in cursor.description], cursor.fetchall()
     with psycopg.connect(plain(place)) as server:
