@@ -260,9 +260,8 @@ def _new_value(unit: Unit, entry: Entry) -> tuple[str, str]:
         name = "mobile" if roll & 1 else "employ_state"
         options: Iterable[str] = ("شاغل", "بازنشسته", "مأمور")
     else:
-        name = (
-            "phonenum" if roll & 1 else "city"
-        )  # no code stands beside it, which would have to change with it
+        # A field beside which no code stands: that would have to change with its word.
+        name = "phonenum" if roll & 1 else "city"
         options = CITIES
     before = entry.row[name]
     if roll & 1:
