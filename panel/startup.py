@@ -40,19 +40,27 @@ def refuse_what_is_not_well(config: Config, *, closely: bool = False) -> None:
 
 
 def damage(path: Path, check: str = "quick_check") -> str | None:
-    """What SQLite finds wrong in a file; None where it is sound. Only reads, but for what a killed process left half
-    written: SQLite takes that back for whoever opens the file next, and calls the file read-only where it may not
-    (https://www.sqlite.org/lockingv3.html, hot journals).
+    """What SQLite finds wrong in a file; None where it is sound. Only reads, with one exception: a transaction that a
+    killed process left half written (a hot journal, https://www.sqlite.org/lockingv3.html) is taken back, as SQLite
+    does for whoever opens the file next; it says nothing of the file before.
 
     check: `integrity_check` looks into the indexes too, which takes some times as long.
     """
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=10)) as connection:
-            connection.execute("PRAGMA query_only = ON")
-            answer = str(connection.execute(f"PRAGMA {check}(1)").fetchone()[0])
+        try:
+            answer = _said(path, check, "ro")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+            answer = _said(path, check, "rw")
     except sqlite3.DatabaseError as error:
         answer = str(error)
     return None if answer == "ok" else answer[:120]
+
+
+def _said(path: Path, check: str, mode: str) -> str:
+    with closing(sqlite3.connect(f"file:{path}?mode={mode}", uri=True, timeout=10)) as connection:
+        return str(connection.execute(f"PRAGMA {check}(1)").fetchone()[0])
 
 
 def is_read_only(path: Path) -> bool:

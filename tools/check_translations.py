@@ -1,5 +1,4 @@
-"""Part of `make check`: every text has its Persian and nothing else has, the catalogue is
-current, no page speaks past gettext."""
+"""Part of `make check`: every text has its Persian, and nothing else has; no page speaks past gettext."""
 
 import re
 import sys

@@ -203,7 +203,7 @@ class House:
 
     def rows(self, database: str, statement: str) -> list[tuple[Any, ...]]:
         """Ask one of the installation's SQLite files."""
-        connection = sqlite3.connect(f"file:{self.instance / database}?mode=rw", uri=True, timeout=30)
+        connection = sqlite3.connect(f"file:{self.instance / database}?mode=ro", uri=True, timeout=30)
         try:
             return connection.execute(statement).fetchall()
         finally:

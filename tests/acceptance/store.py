@@ -65,14 +65,23 @@ class Store(Tables):
 def look(place: Path | str, statement: str, *values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Ask a file, or a server at an address; columns and rows. Blobs are bytes from both."""
     if isinstance(place, Path):
-        # Not mode=ro: what a killed process has left (a hot journal, a WAL) may have to be taken back or in first.
-        with closing(sqlite3.connect(f"file:{place}?mode=rw", uri=True, timeout=30)) as db:
-            db.execute("PRAGMA query_only = ON")
-            cursor = db.execute(statement, values)
-            return [column[0] for column in cursor.description], cursor.fetchall()
+        try:
+            return _look(place, "ro", statement, *values)
+        except sqlite3.OperationalError as error:
+            # Killed while it made the file: only who may write can take back what is half written. Never at first:
+            # who may write also takes a WAL in when it leaves, and the next run is to find what the killed one left.
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+            return _look(place, "rw", statement, *values)
     with psycopg.connect(plain(place)) as server:
         found = server.execute(marked(statement), values)
         return [column.name for column in found.description or ()], found.fetchall()
+
+
+def _look(place: Path, mode: str, statement: str, *values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+    with closing(sqlite3.connect(f"file:{place}?mode={mode}", uri=True, timeout=30)) as db:
+        cursor = db.execute(statement, values)
+        return [column[0] for column in cursor.description], cursor.fetchall()
 
 
 def plain(address: str) -> str:

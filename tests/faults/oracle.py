@@ -317,7 +317,7 @@ def _written(house: House) -> Iterator[tuple[str, str]]:
             yield str(path.relative_to(folder)), path.read_text(encoding="utf-8", errors="replace")
     for path in (house.instance / "panel.db", house.data.place):
         if isinstance(path, Path) and path.exists():
-            with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=30)) as db:
+            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as db:
                 yield path.name, "\n".join(db.iterdump())
 
 

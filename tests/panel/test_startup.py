@@ -24,6 +24,16 @@ db.execute("PRAGMA cache_size = 5")
 db.execute("UPDATE people SET name = 'b' || name")
 os.kill(os.getpid(), 9)
 """
+# Ends itself with all of it in the write-ahead log.
+IN_WAL = """
+import os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("PRAGMA journal_mode = WAL")
+db.execute("CREATE TABLE people (name)")
+db.executemany("INSERT INTO people VALUES (?)", [("a" * 2000,)] * 400)
+db.commit()
+os.kill(os.getpid(), 9)
+"""
 WHOLE = "SELECT count(*), max(substr(name, 1, 1)) FROM people"
 
 
@@ -59,6 +69,19 @@ def test_it_is_read_as_it_was_before(left: Path, look: Callable[[Path], tuple[in
 def test_it_is_sound(left: Path, check: str) -> None:
     assert startup.damage(left, check) is None
     assert through_a_reader(left) == (400, "a")
+
+
+def test_nothing_else_is_written_by_who_looks_for_damage(tmp_path: Path) -> None:
+    """What is left beside a file in WAL mode is left there: in a damaged file it would make matters worse."""
+    path = tmp_path / "left.db"
+    assert subprocess.run([sys.executable, "-c", IN_WAL, str(path)]).returncode == -9
+    log = path.with_name("left.db-wal")
+    before = (path.read_bytes(), log.read_bytes())
+    assert startup.damage(path) is None
+    assert (path.read_bytes(), log.read_bytes()) == before
+    with closing(sqlite3.connect(path)) as db:  # whoever opens it so takes it in when they leave
+        assert db.execute(WHOLE).fetchone() == (400, "a")
+    assert not log.exists() and path.read_bytes() != before[0]
 
 
 def test_without_its_journal_half_of_it_is_there_and_a_reader_that_may_not_write_reads_nothing(

@@ -138,7 +138,7 @@ def _at(moment: datetime) -> str:
 
 def read(panel: Path) -> tuple[list[Run], list[Skip]]:
     """The runs and the skipped due times of a control database. panel: its file."""
-    with closing(sqlite3.connect(f"file:{panel}?mode=rw", uri=True, timeout=30)) as db:
+    with closing(sqlite3.connect(f"file:{panel}?mode=ro", uri=True, timeout=30)) as db:
         runs = db.execute(
             "SELECT r.id, s.key, r.status, r.scheduled_for, r.requested_at, r.finished_at"
             " FROM sync_runs r JOIN data_syncs s ON s.id = r.sync_id ORDER BY r.id"

@@ -11,6 +11,7 @@ from panel import destination
 from panel.clock import utcnow
 from panel.config import Config
 from panel.db import writing
+from panel.models import DataSync
 from tests.panel.admin import example_house
 from tests.web import app, bearer, client, maryam, own_app, reza, rows, sara, web_config
 
@@ -25,6 +26,16 @@ def house(app: Flask, rows: sessionmaker[Session], web_config: Config) -> Iterat
     example_house.fill_destination(web_config.data_database_url)
     yield rows
     destination.let_go()
+
+
+@pytest.fixture
+def fresh(rows: sessionmaker[Session]) -> sessionmaker[Session]:
+    """A panel as after its first start: two sources, and nothing said."""
+    now = utcnow()
+    with writing(rows) as session:
+        for key in ("faculty", "students"):
+            session.add(DataSync(key=key, fetcher=key, settings={}, created_at=now, updated_at=now))
+    return rows
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
-"""The first steps: each question with its errors, who may open them, the trail, the way out of the demo."""
+"""The first steps: each question with its errors, who may open them, the trail."""
 
 import io
 import re
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -15,9 +13,8 @@ from werkzeug.test import TestResponse
 from panel import probe
 from panel.clock import utcnow
 from panel.config import Config, load
-from panel.db import open_engine, writing
-from panel.models import AuditEntry, Campus, DataSync, SyncRun, User
-from panel.service import demo
+from panel.db import writing
+from panel.models import AuditEntry, Campus, DataSync, SyncRun
 from panel.settings import vault
 from tests.panel.admin.conftest import read
 from tests.web import PASSWORD as MARYAMS
@@ -30,16 +27,6 @@ YES = probe.ProbeResult(
     True, message="The gateway accepted the address and the login.", reached="answer", took=0.0812
 )
 NO = probe.ProbeResult(False, "E_AUTH", {"status": 401, "host": "gateway.example.ac.ir"}, reached="answer")
-
-
-@pytest.fixture
-def fresh(rows: House) -> House:
-    """A panel as after its first start: two sources, and nothing said."""
-    now = utcnow()
-    with writing(rows) as session:
-        for key in ("faculty", "students"):
-            session.add(DataSync(key=key, fetcher=key, settings={}, created_at=now, updated_at=now))
-    return rows
 
 
 @pytest.fixture
@@ -552,81 +539,3 @@ def test_a_house_without_a_gateway_source_has_no_such_steps(rows: House, maryam:
     assert 'href="/first-steps/gateway"' not in page
     for step in ("gateway", "login", "test", "first-term", "schedule"):
         assert maryam.get(f"/first-steps/{step}").status_code == 404
-
-
-# ---- the demonstration, and the way out of it
-
-
-@pytest.fixture
-def shown(app: Flask, web_config: Config, fresh: House, monkeypatch: pytest.MonkeyPatch) -> House:
-    """The panel says that it is a demonstration; its real house is in the folder of the test's environment."""
-    monkeypatch.setitem(app.extensions, "hamgam_config", replace(web_config, demo=True))
-    monkeypatch.setenv("PANEL_INSTANCE", str(web_config.instance / "real"))
-    return fresh
-
-
-def real_house(config: Config) -> tuple[list[str], list[tuple[str, str, str | None]]]:
-    engine = open_engine(config.panel_database_url)
-    try:
-        with Session(engine) as session:
-            users = session.scalars(select(User).order_by(User.id))
-            entries = session.scalars(select(AuditEntry).order_by(AuditEntry.id))
-            return (
-                [f"{one.username} {one.role} {one.password_hash}" for one in users],
-                [(one.actor, one.action, one.subject) for one in entries],
-            )
-    finally:
-        engine.dispose()
-
-
-def test_a_demonstration_that_nobody_asked_for_is_left_with_ones_account(
-    shown: House, maryam: FlaskClient, web_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    door = tmp_path / "door"
-    monkeypatch.setenv(demo.DOOR, str(door))
-    assert 'id="first-steps"' not in read(maryam, "/"), "it is set up, by itself"
-    assert 'id="leave"' in read(maryam, "/first-steps/")
-    answer = tell(maryam, "leave")
-    assert answer.status_code == 200 and "User name: maryam" in answer.get_data(as_text=True)
-    assert door.exists()
-    real = load(demo=False)
-    with shown() as session:
-        mine = session.scalars(select(User).where(User.username == "maryam")).one()
-    users, entries = real_house(real)
-    assert users == [f"maryam admin {mine.password_hash}"]
-    assert entries == [("demo", "user_added", "maryam")]
-
-
-def test_a_real_house_that_has_people_keeps_its_own(
-    shown: House, maryam: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from panel.seed import prepare
-
-    door = tmp_path / "door"
-    monkeypatch.setenv(demo.DOOR, str(door))
-    real = load(demo=False)
-    prepare(real, administrator=True)
-    tell(maryam, "leave")
-    users, _entries = real_house(real)
-    assert [one.split()[0] for one in users] == ["admin"] and door.exists()
-
-
-def test_a_demonstration_that_was_asked_for_says_how_it_is_left(
-    shown: House, maryam: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv(demo.DOOR, raising=False)
-    page = read(maryam, "/first-steps/")
-    assert "python -m panel up --no-demo" in page and 'id="leave"' not in page
-    assert tell(maryam, "leave").status_code == 404
-
-
-def test_a_real_house_that_cannot_be_prepared_leaves_the_demonstration_as_it_is(
-    shown: House, maryam: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    door = tmp_path / "door"
-    monkeypatch.setenv(demo.DOOR, str(door))
-    monkeypatch.setenv("DATA_DATABASE_URL", "nonsense")
-    assert tell(maryam, "leave").headers["Location"] == "/first-steps/"
-    page = read(maryam, "/first-steps/")
-    assert "the demonstration goes on" in page and "DATA_DATABASE_URL" in page
-    assert not door.exists()
